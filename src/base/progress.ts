@@ -1,0 +1,70 @@
+import { formatDuration } from './format.js';
+import type { TerminalStream } from './terminal.js';
+
+export interface ProgressOptions {
+  /** Steps, files, clips: what `done` counts up to. */
+  readonly total: number;
+  readonly stream?: TerminalStream;
+  /** Time between lines where the stream is no terminal. */
+  readonly intervalSec?: number;
+  /** Monotonic seconds; tests give their own clock. */
+  readonly now?: () => number;
+}
+
+const TERMINAL_INTERVAL_SEC = 0.1;
+
+/**
+ * `label 120/800 15% detail ETA 3 min 05 s`: one line kept up to date on a terminal, otherwise a new line every few
+ * seconds, so that a log file stays readable.
+ */
+export class Progress {
+  private readonly stream: TerminalStream;
+  private readonly intervalSec: number;
+  private readonly now: () => number;
+  private readonly startedSec: number;
+  private readonly firstDone: number;
+  private lastShownSec = Number.NEGATIVE_INFINITY;
+  private open = false;
+
+  /** @param done where counting starts, after a resume: the ETA is measured from there. */
+  constructor(
+    private readonly label: string,
+    private readonly options: ProgressOptions,
+    done = 0,
+  ) {
+    this.stream = options.stream ?? process.stderr;
+    this.intervalSec = this.stream.isTTY ? TERMINAL_INTERVAL_SEC : (options.intervalSec ?? 5);
+    this.now = options.now ?? (() => performance.now() / 1000);
+    this.startedSec = this.now();
+    this.firstDone = done;
+  }
+
+  update(done: number, detail = ''): void {
+    const now = this.now();
+    if (now - this.lastShownSec < this.intervalSec && done < this.options.total) return;
+    this.lastShownSec = now;
+    const { total } = this.options;
+    const percent = total > 0 ? ` ${Math.floor((100 * done) / total)}%` : '';
+    const text = [`${this.label} ${done}/${total}${percent}`, detail, this.eta(done, now)].filter(Boolean).join('  ');
+    if (this.stream.isTTY) {
+      const width = this.stream.columns ?? 80;
+      this.stream.write(`\r\u001b[2K${text.slice(0, width - 1)}`);
+      this.open = true;
+    } else {
+      this.stream.write(`${text}\n`);
+    }
+  }
+
+  /** Closes the line; `summary` replaces it. Call it also when the work failed, before printing the error. */
+  end(summary = ''): void {
+    if (summary !== '') this.stream.write(`${this.open ? '\r\u001b[2K' : ''}${summary}\n`);
+    else if (this.open) this.stream.write('\n');
+    this.open = false;
+  }
+
+  private eta(done: number, now: number): string {
+    const advanced = done - this.firstDone;
+    if (advanced <= 0 || done >= this.options.total) return '';
+    return `ETA ${formatDuration(((now - this.startedSec) / advanced) * (this.options.total - done))}`;
+  }
+}

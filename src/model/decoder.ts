@@ -1,0 +1,129 @@
+/**
+ * The language model: InternLM2's decoder (RMSNorm, fused grouped-query wqkv, RoPE, SwiGLU) with LoRA on its linears.
+ *
+ * @source InternVL modeling_internlm2.py; parameter names are the checkpoint's
+ *
+ * Shape letters: B batch, T new tokens, S tokens seen, C hidden size, G key/value heads, H query heads, D head size.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { attention, linear, rope, swiGlu } from '../ops/index.js';
+import type { LanguageConfig, LoraConfig } from './config.js';
+import type { KvCache } from './kv-cache.js';
+import { LoraLinear, RmsNorm } from './layers.js';
+import { normal, type Parameter, type Scope } from './parameters.js';
+
+export interface DecodeOptions {
+  /** Tokens before these; the new ones are appended to it. */
+  readonly cache?: KvCache;
+  /** Int32 [B, S]: 1 keep, 0 drop. Right padding needs none: a causal query never sees what follows it. */
+  readonly keyMask_BS?: tf.Tensor2D;
+  /** Switches LoRA dropout on; every adapter derives its own mask from it. */
+  readonly dropoutSeed?: number;
+}
+
+class Attention {
+  private readonly wqkv: LoraLinear;
+  private readonly wo: LoraLinear;
+
+  constructor(
+    scope: Scope,
+    private readonly config: LanguageConfig,
+    private readonly layer: number,
+    loraFor: (target: LoraConfig['targets'][number]) => LoraConfig | null,
+  ) {
+    const { hiddenSize: c, numHeads, numKvHeads } = config;
+    const headSize = c / numHeads;
+    this.wqkv = new LoraLinear(scope.child('wqkv'), c, (numHeads + 2 * numKvHeads) * headSize, loraFor('wqkv'));
+    this.wo = new LoraLinear(scope.child('wo'), c, c, loraFor('wo'));
+  }
+
+  apply(x_BTC: tf.Tensor, positions: Int32Array, options: DecodeOptions, dropoutSeed?: number): tf.Tensor {
+    const [batch = 1, length = 1, c = 1] = x_BTC.shape;
+    const { numHeads: h, numKvHeads: g, ropeTheta } = this.config;
+    const d = c / h;
+    const queriesPerGroup = h / g;
+    // Each group's rows are its query heads, then one key head, then one value head.
+    const grouped = tf.reshape(this.wqkv.apply(x_BTC, dropoutSeed), [batch, length, g, queriesPerGroup + 2, d]);
+    const [q, k, v] = tf.split(grouped, [queriesPerGroup, 1, 1], 3);
+    if (q === undefined || k === undefined || v === undefined) throw new Error('tf.split returned fewer than 3 parts');
+    const q_BTHD = rope(tf.reshape(q, [batch, length, h, d]), positions, ropeTheta);
+    let k_BSGD: tf.Tensor = rope(tf.reshape(k, [batch, length, g, d]), positions, ropeTheta);
+    let v_BSGD: tf.Tensor = tf.reshape(v, [batch, length, g, d]);
+    if (options.cache !== undefined) ({ k_BSGD, v_BSGD } = options.cache.append(this.layer, k_BSGD, v_BSGD));
+    const mask = options.keyMask_BS === undefined ? {} : { keyMask_BS: options.keyMask_BS };
+    const out_BTHD = attention(q_BTHD, k_BSGD, v_BSGD, { causal: true, ...mask });
+    return this.wo.apply(tf.reshape(out_BTHD, [batch, length, c]), dropoutSeed === undefined ? undefined : dropoutSeed + 1);
+  }
+}
+
+class Block {
+  private readonly attentionNorm: RmsNorm;
+  private readonly attention: Attention;
+  private readonly ffnNorm: RmsNorm;
+  private readonly gate: LoraLinear;
+  private readonly up: LoraLinear;
+  private readonly down: LoraLinear;
+
+  constructor(scope: Scope, config: LanguageConfig, lora: LoraConfig | null, layer: number) {
+    const { hiddenSize: c, intermediateSize: f, normEps } = config;
+    const loraFor = (target: LoraConfig['targets'][number]) => (lora?.targets.includes(target) ? lora : null);
+    this.attentionNorm = new RmsNorm(scope.child('attention_norm'), c, normEps);
+    this.attention = new Attention(scope.child('attention'), config, layer, loraFor);
+    this.ffnNorm = new RmsNorm(scope.child('ffn_norm'), c, normEps);
+    const ffn = scope.child('feed_forward');
+    this.gate = new LoraLinear(ffn.child('w1'), c, f, loraFor('w1'));
+    this.up = new LoraLinear(ffn.child('w3'), c, f, loraFor('w3'));
+    this.down = new LoraLinear(ffn.child('w2'), f, c, loraFor('w2'));
+  }
+
+  /** Five consecutive dropout seeds from `dropoutSeed` are this block's. */
+  apply(x_BTC: tf.Tensor, positions: Int32Array, options: DecodeOptions, dropoutSeed?: number): tf.Tensor {
+    const seed = (offset: number) => (dropoutSeed === undefined ? undefined : dropoutSeed + offset);
+    const attended = tf.add(x_BTC, this.attention.apply(this.attentionNorm.apply(x_BTC), positions, options, seed(0)));
+    const z = this.ffnNorm.apply(attended);
+    return tf.add(attended, this.down.apply(swiGlu(this.gate.apply(z, seed(2)), this.up.apply(z, seed(3))), seed(4)));
+  }
+}
+
+const DROPOUT_SEEDS_PER_BLOCK = 5;
+
+export class Decoder {
+  readonly tokenEmbeddings: Parameter;
+  private readonly blocks: Block[];
+  private readonly norm: RmsNorm;
+  private readonly output: Parameter;
+
+  /** @param lora null switches the adapters off */
+  constructor(scope: Scope, config: LanguageConfig, lora: LoraConfig | null) {
+    const { hiddenSize: c, vocabSize, numLayers, embeddingStd, tieWordEmbeddings } = config;
+    const model = scope.child('model');
+    this.tokenEmbeddings = model.child('tok_embeddings').parameter('weight', [vocabSize, c], normal(embeddingStd));
+    this.blocks = Array.from({ length: numLayers }, (_, n) => new Block(model.child(`layers.${n}`), config, lora, n));
+    this.norm = new RmsNorm(model.child('norm'), c, config.normEps);
+    this.output = tieWordEmbeddings
+      ? this.tokenEmbeddings
+      : scope.child('output').parameter('weight', [vocabSize, c], normal(c ** -0.5));
+  }
+
+  /** [V, C], for the fused loss. */
+  get outputWeight(): tf.Tensor {
+    return this.output.value;
+  }
+
+  /** @param x_BTC input embeddings -> hidden states after the final norm, same shape */
+  apply(x_BTC: tf.Tensor3D, options: DecodeOptions = {}): tf.Tensor3D {
+    const [batch, length] = x_BTC.shape;
+    const start = options.cache?.length ?? 0;
+    const positions = Int32Array.from({ length: batch * length }, (_, i) => start + (i % length));
+    let x: tf.Tensor = x_BTC;
+    for (const [n, block] of this.blocks.entries()) {
+      const seed = options.dropoutSeed;
+      x = block.apply(x, positions, options, seed === undefined ? undefined : seed + n * DROPOUT_SEEDS_PER_BLOCK);
+    }
+    return this.norm.apply(x) as tf.Tensor3D;
+  }
+
+  logits(hidden_NC: tf.Tensor2D): tf.Tensor2D {
+    return linear(hidden_NC, this.outputWeight) as tf.Tensor2D;
+  }
+}

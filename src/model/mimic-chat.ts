@@ -1,0 +1,139 @@
+/**
+ * MIMIC-Chat, the paper's Figure 3 from top to bottom:
+ *
+ *     8 frames  -> spatial encoder  -> spatial projector  \
+ *                                                           gated fusion -> [VID] phi(V)' [SEP] text -> language model
+ *     all frames -> temporal encoder -> temporal projector /                                          (+ LoRA)
+ *
+ *     Y = LM([VID], phi(V)', [SEP], T)                                                              (Eq. 1)
+ *
+ * Shape letters: B batch, V visual tokens, L sequence length, N rows, C hidden size of the language model.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { ShapeError } from '../base/errors.js';
+import { gatherRows } from '../ops/index.js';
+import { type ModelConfig, numVisualTokens } from './config.js';
+import { type DecodeOptions, Decoder } from './decoder.js';
+import type { VideoFrames } from './frames.js';
+import { normal, type Parameter, ParameterStore, Scope } from './parameters.js';
+import { SpatialEncoder } from './spatial-encoder.js';
+import { TemporalEncoder } from './temporal-encoder.js';
+import { VideoFeatures } from './video-features.js';
+import { VisualPath } from './visual-path.js';
+
+/** Stands in token ids where a visual token goes. */
+export const VISUAL_ID = -1;
+
+export class MimicChatModel {
+  readonly parameters = new ParameterStore();
+  readonly spatialEncoder: SpatialEncoder;
+  readonly temporalEncoder: TemporalEncoder | null;
+  readonly decoder: Decoder;
+  private readonly visualPath: VisualPath;
+  private readonly specialTokens: Parameter;
+
+  /** Declares every parameter and allocates nothing; `parameters.initialize` or a checkpoint gives them values. */
+  constructor(readonly config: ModelConfig) {
+    const { spatial, temporal, language, lora, ablate } = config;
+    const root = (part: ConstructorParameters<typeof Scope>[2]) => new Scope(this.parameters, '', part);
+    this.spatialEncoder = new SpatialEncoder(root('spatial encoder').child('vision_model'), spatial);
+    this.temporalEncoder =
+      ablate === 'no-temporal-encoder'
+        ? null
+        : new TemporalEncoder(root('temporal encoder').child('timesformer'), temporal);
+    this.visualPath = new VisualPath(root('positions'), config, {
+      spatial: this.spatialEncoder.outputSize,
+      temporal: temporal.hiddenSize,
+    });
+    // Input rows of [VID] and [SEP]; never predicted, so the output head does not grow.
+    const special = root('special tokens').child('special_tokens');
+    this.specialTokens = special.parameter('weight', [2, language.hiddenSize], normal(language.embeddingStd));
+    const adapters = ablate === 'no-lora' || lora.rank === 0 ? null : lora;
+    this.decoder = new Decoder(root('language model').child('language_model'), language, adapters);
+  }
+
+  get vidId(): number {
+    return this.config.language.vocabSize;
+  }
+
+  get sepId(): number {
+    return this.config.language.vocabSize + 1;
+  }
+
+  /** Visual tokens of one video, both branches. */
+  numVisualTokens(): number {
+    const { spatial, temporal } = numVisualTokens(this.config);
+    return spatial + temporal;
+  }
+
+  /** Both frozen encoders on one video, without a tape and in bounded memory. The caller disposes the features. */
+  encodeFrames(video: VideoFrames): VideoFeatures {
+    const spatial_ND = this.spatialEncoder.encode(video.spatial);
+    const temporal_MD = this.temporalEncoder?.encode(video.temporal) ?? null;
+    return new VideoFeatures(spatial_ND, temporal_MD);
+  }
+
+  /** Projectors and gated fusion: features of B videos -> phi(V)' [B, V, C]. */
+  visualTokens(features: readonly VideoFeatures[]): tf.Tensor3D {
+    return tf.tidy(() => {
+      const spatial = tf.stack(features.map((video) => video.spatial_ND)) as tf.Tensor3D;
+      const temporal = features.map((video) => video.temporal_MD).filter((x) => x !== null);
+      const hasTemporal = this.temporalEncoder !== null;
+      if (hasTemporal && temporal.length !== features.length) {
+        throw new ShapeError('E_FEATURES_TEMPORAL', 'visualTokens: a video has no temporal features.', {
+          hint: 'Encode it with a model whose temporal branch is on.',
+        });
+      }
+      return this.visualPath.apply(spatial, hasTemporal ? (tf.stack(temporal) as tf.Tensor3D) : null);
+    });
+  }
+
+  /**
+   * Input embeddings of a batch: token rows, [VID]/[SEP] rows, and visual tokens in order wherever VISUAL_ID stands.
+   *
+   * @param ids [B * L] row-major
+   * @param visual_BVC null when no id is VISUAL_ID
+   * @throws ShapeError when placeholders and visual tokens differ in number
+   */
+  embed(ids: Int32Array, batch: number, length: number, visual_BVC: tf.Tensor3D | null): tf.Tensor3D {
+    const { vocabSize, hiddenSize: c } = this.config.language;
+    const tokenRows = new Int32Array(ids.length).fill(-1);
+    const otherRows = new Int32Array(ids.length).fill(-1);
+    let visual = 2;
+    for (const [i, id] of ids.entries()) {
+      if (id === VISUAL_ID) otherRows[i] = visual++;
+      else if (id >= vocabSize) otherRows[i] = id - vocabSize;
+      else tokenRows[i] = id;
+    }
+    const available = visual_BVC === null ? 0 : visual_BVC.shape[0] * visual_BVC.shape[1];
+    if (visual - 2 !== available) {
+      throw new ShapeError(
+        'E_VISUAL_COUNT',
+        `embed: ${visual - 2} visual placeholders in the ids, ${available} visual tokens given.`,
+        { hint: 'A visual span must never be cut: shorten the text, or lower spatial.numFrames or temporal.pool.' },
+      );
+    }
+    return tf.tidy(() => {
+      // Row -1 gives zeros, so the frozen table and the trained rows are gathered apart and added.
+      const text = gatherRows(this.decoder.tokenEmbeddings.value, tokenRows);
+      const special = this.specialTokens.value;
+      const table = visual_BVC === null ? special : tf.concat([special, tf.reshape(visual_BVC, [-1, c])], 0);
+      const rest = gatherRows(table, otherRows);
+      return tf.reshape(tf.add(text, rest), [batch, length, c]);
+    });
+  }
+
+  /** Hidden states after the final norm [B, L, C]; appends to the cache when one is given. */
+  decode(embeds_BLC: tf.Tensor3D, options: DecodeOptions = {}): tf.Tensor3D {
+    return tf.tidy(() => this.decoder.apply(embeds_BLC, options));
+  }
+
+  /** @returns [N, vocabSize] */
+  logits(hidden_NC: tf.Tensor2D): tf.Tensor2D {
+    return this.decoder.logits(hidden_NC);
+  }
+
+  dispose(): void {
+    this.parameters.dispose();
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Named parameters, declared without memory and given values later: from a seed, a checkpoint, or (dry run) nothing.
+ *
+ * Names equal those of the published checkpoints, so loading is a lookup.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { CheckpointError, ConfigError, ShapeError } from '../base/errors.js';
+import type { Rng } from '../base/rng.js';
+
+/** The parts a start-up table counts. */
+export const PARTS = [
+  'spatial encoder',
+  'temporal encoder',
+  'spatial projector',
+  'temporal projector',
+  'gated fusion',
+  'positions',
+  'special tokens',
+  'language model',
+  'lora',
+] as const;
+export type Part = (typeof PARTS)[number];
+
+export type Init =
+  | { readonly kind: 'normal'; readonly std: number }
+  | { readonly kind: 'uniform'; readonly bound: number }
+  | { readonly kind: 'constant'; readonly value: number };
+
+export const zeros: Init = { kind: 'constant', value: 0 };
+export const ones: Init = { kind: 'constant', value: 1 };
+export const normal = (std: number): Init => ({ kind: 'normal', std });
+export const uniform = (bound: number): Init => ({ kind: 'uniform', bound });
+
+export class Parameter {
+  trainable = false;
+  private tensor: tf.Tensor | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly shape: readonly number[],
+    readonly part: Part,
+    readonly init: Init,
+  ) {}
+
+  get size(): number {
+    return this.shape.reduce((product, n) => product * n, 1);
+  }
+
+  get hasValue(): boolean {
+    return this.tensor !== undefined;
+  }
+
+  get value(): tf.Tensor {
+    if (this.tensor === undefined) {
+      throw new CheckpointError('E_PARAMETER_EMPTY', `Parameter ${this.name} was used before it got a value.`, {
+        hint: 'Call parameters.initialize(rng) or load a checkpoint first.',
+      });
+    }
+    return this.tensor;
+  }
+
+  /** Takes ownership of `tensor` and disposes the value it replaces. */
+  set value(tensor: tf.Tensor) {
+    if (tensor.shape.join() !== this.shape.join()) {
+      const got = `[${tensor.shape}]`;
+      throw new ShapeError('E_PARAMETER_SHAPE', `Parameter ${this.name}: got shape ${got}, expected [${this.shape}].`);
+    }
+    this.tensor?.dispose();
+    this.tensor = tf.keep(tensor);
+  }
+
+  dispose(): void {
+    this.tensor?.dispose();
+    this.tensor = undefined;
+  }
+}
+
+export class ParameterStore {
+  private readonly byName = new Map<string, Parameter>();
+
+  declare(name: string, shape: readonly number[], part: Part, init: Init): Parameter {
+    if (this.byName.has(name)) throw new ConfigError('E_PARAMETER_TWICE', `Parameter ${name} was declared twice.`);
+    const parameter = new Parameter(name, shape, part, init);
+    this.byName.set(name, parameter);
+    return parameter;
+  }
+
+  list(): Parameter[] {
+    return [...this.byName.values()];
+  }
+
+  get(name: string): Parameter | undefined {
+    return this.byName.get(name);
+  }
+
+  trainable(): Parameter[] {
+    return this.list().filter((parameter) => parameter.trainable);
+  }
+
+  /** Marks exactly the parameters of these parts as trained. @throws ConfigError when a part owns no parameter. */
+  train(parts: readonly Part[]): void {
+    for (const part of parts) {
+      if (!this.list().some((parameter) => parameter.part === part)) {
+        throw new ConfigError('E_TRAIN_PART_EMPTY', `train.parts names "${part}", which owns no parameter here.`, {
+          hint: `Remove it, or switch the part on (lora.rank > 0, ablate: none, fusion.type: gated).`,
+        });
+      }
+    }
+    for (const parameter of this.list()) parameter.trainable = parts.includes(parameter.part);
+  }
+
+  /** Gives every parameter without a value its initial one; each name has its own random stream. */
+  initialize(rng: Rng): void {
+    for (const parameter of this.list()) {
+      if (!parameter.hasValue) parameter.value = initialTensor(parameter, rng);
+    }
+  }
+
+  /** Parameter counts by part, in the order of {@link PARTS}; parts without parameters are left out. */
+  countByPart(): { part: Part; total: number; trainable: number }[] {
+    return PARTS.map((part) => {
+      const own = this.list().filter((parameter) => parameter.part === part);
+      const sum = (some: Parameter[]) => some.reduce((total, parameter) => total + parameter.size, 0);
+      return { part, total: sum(own), trainable: sum(own.filter((parameter) => parameter.trainable)) };
+    }).filter((row) => row.total > 0);
+  }
+
+  dispose(): void {
+    for (const parameter of this.list()) parameter.dispose();
+  }
+}
+
+/** A prefix and a part: what a layer's constructor declares its parameters in. */
+export class Scope {
+  constructor(
+    readonly store: ParameterStore,
+    readonly prefix: string,
+    readonly part: Part,
+  ) {}
+
+  child(name: string | number, part: Part = this.part): Scope {
+    return new Scope(this.store, this.prefix === '' ? String(name) : `${this.prefix}.${name}`, part);
+  }
+
+  parameter(name: string, shape: readonly number[], init: Init): Parameter {
+    return this.store.declare(this.child(name).prefix, shape, this.part, init);
+  }
+}
+
+function initialTensor(parameter: Parameter, rng: Rng): tf.Tensor {
+  const { init, shape, size } = parameter;
+  // A dry run has no memory behind its tensors: any value would do, and 8 B random numbers would take minutes.
+  if (tf.getBackend() === 'null') return tf.fill([...shape], 0);
+  if (init.kind === 'constant') return tf.fill([...shape], init.value);
+  const stream = rng.fork(parameter.name);
+  const draw = init.kind === 'normal' ? () => stream.normal() * init.std : () => (2 * stream.uniform() - 1) * init.bound;
+  return tf.tensor(Float32Array.from({ length: size }, draw), [...shape], 'float32');
+}
