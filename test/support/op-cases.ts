@@ -12,7 +12,7 @@ export interface OpCase {
   readonly name: string;
   /** Differentiable inputs. */
   readonly inputs: readonly HostTensor[];
-  /** Call it in a tidy: it may make constants of its own. */
+  /** Leaves nothing but its result, inside a tidy and outside. */
   readonly op: (...inputs: tf.Tensor[]) => tf.Tensor;
   /** The same in float64 loops. */
   readonly formula: (...inputs: HostTensor[]) => HostTensor;
@@ -135,8 +135,11 @@ const attentionCases: OpCase[] = (
   name,
   inputs: [randomTensor(`q ${name}`, q), randomTensor(`k ${name}`, k), randomTensor(`v ${name}`, k)],
   op: (query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) => {
-    const keyMask_BS = mask === undefined ? undefined : tf.tensor(mask, k.slice(0, 2), 'int32');
-    return ops.attention(query, key, value, { causal, scale, keyMask_BS });
+    if (mask === undefined) return ops.attention(query, key, value, { causal, scale });
+    const keyMask_BS = tf.tensor(mask, k.slice(0, 2), 'int32');
+    const output = ops.attention(query, key, value, { causal, scale, keyMask_BS });
+    keyMask_BS.dispose();
+    return output;
   },
   formula: (query: HostTensor, key: HostTensor, value: HostTensor) =>
     reference.attentionReference(query, key, value, { causal, scale: scale ?? (q.at(-1) ?? 0) ** -0.5 }, mask),

@@ -1,15 +1,23 @@
-import type { Frames, VideoFrames } from '../../src/model/frames.js';
-import { type ModelConfig, ModelSchema } from '../../src/model/config.js';
-import { MimicChatModel } from '../../src/model/mimic-chat.js';
-import { Rng } from '../../src/base/rng.js';
 import type { z } from 'zod';
+import { Rng } from '../../src/base/rng.js';
+import { type ModelConfig, ModelSchema } from '../../src/model/config.js';
+import type { Frames, VideoFrames } from '../../src/model/frames.js';
+import { MimicChatModel } from '../../src/model/mimic-chat.js';
 
 type Overrides = Partial<z.input<typeof ModelSchema>>;
 
 /** A MIMIC-Chat of a few thousand parameters: every branch, small and odd sizes. */
 export function tinyConfig(overrides: Overrides = {}): ModelConfig {
   return ModelSchema.parse({
-    spatial: { hiddenSize: 8, intermediateSize: 12, numLayers: 1, numHeads: 2, imageSize: 8, patchSize: 2, numFrames: 2 },
+    spatial: {
+      hiddenSize: 8,
+      intermediateSize: 12,
+      numLayers: 1,
+      numHeads: 2,
+      imageSize: 8,
+      patchSize: 2,
+      numFrames: 2,
+    },
     temporal: {
       hiddenSize: 12,
       intermediateSize: 16,
@@ -56,5 +64,8 @@ export function randomFrames(count: number, size: number, seed: number): Frames 
 
 export function randomVideo(config: ModelConfig, seed: number, temporalFrames = 5): VideoFrames {
   const { imageSize, numFrames } = config.spatial;
-  return { spatial: randomFrames(numFrames, imageSize, seed), temporal: randomFrames(temporalFrames, imageSize, seed + 1) };
+  return {
+    spatial: randomFrames(numFrames, imageSize, seed),
+    temporal: randomFrames(temporalFrames, imageSize, seed + 1),
+  };
 }

@@ -23,7 +23,17 @@ const STORAGE = {
 
 export type SafetensorsDtype = keyof typeof STORAGE;
 /** Values as stored: 16-bit floats are their bit patterns, booleans are bytes. */
-export type TensorData = InstanceType<(typeof STORAGE)[SafetensorsDtype]>;
+export type TensorData =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | BigUint64Array
+  | BigInt64Array
+  | Float64Array;
 
 export const DTYPES = Object.keys(STORAGE) as SafetensorsDtype[];
 

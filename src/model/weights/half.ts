@@ -11,9 +11,9 @@ export function float32ToBfloat16(values: Float32Array): Uint16Array<ArrayBuffer
   const bits = new Uint16Array(values.length);
   for (let i = 0; i < words.length; i++) {
     const word = words[i] ?? 0;
-    const isNaN = (word & 0x7fffffff) > 0x7f800000;
+    const notANumber = (word & 0x7fffffff) > 0x7f800000;
     // A NaN must not round up into infinity: set its quiet bit and cut.
-    bits[i] = isNaN ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+    bits[i] = notANumber ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
   }
   return bits;
 }

@@ -30,6 +30,7 @@ defineGradient('Erf', INPUT, (dy, _attrs, x) => ({
 }));
 
 defineGradient('Select', { inputs: ['condition'] }, (dy, _attrs, condition) => ({
+  condition: () => tf.zeros(condition.shape),
   t: () => tf.where(condition, dy, tf.zerosLike(dy)),
   e: () => tf.where(condition, tf.zerosLike(dy), dy),
 }));

@@ -7,5 +7,6 @@ import './elementwise.js';
 import './indexing.js';
 import './joining.js';
 import './matmul.js';
+import './piecewise-constant.js';
 import './reduction.js';
 import './shape.js';

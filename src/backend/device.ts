@@ -1,0 +1,102 @@
+/** What the backend asks of a device. Addresses and sizes are plain numbers: they stay below 2^53. */
+
+/** Storage of numbers on the host side of a copy. */
+export type HostArray = Float32Array | Int32Array;
+
+/** C[batch, m, n] = op(A) op(B) (+ bias[n]) (+ C); operands are dense, strides are between batch items, in elements. */
+export interface GemmProblem {
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  /** Address of n values, or 0 for none. */
+  readonly bias: number;
+  readonly accumulate: boolean;
+  readonly batch: number;
+  /** 0 shares one matrix among all items. */
+  readonly strideA: number;
+  readonly strideB: number;
+  readonly strideC: number;
+}
+
+/** Attention over q, o [B, T, H, D], k, v [B, S, G, D], lse [B, H, T], keyMask [B, S] int32 or address 0. */
+export interface AttentionProblem {
+  readonly batch: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly heads: number;
+  readonly groups: number;
+  readonly headDim: number;
+  /** Query i sees keys j <= i + keys - queries. */
+  readonly causal: boolean;
+  readonly scale: number;
+  readonly q: number;
+  readonly k: number;
+  readonly v: number;
+  readonly keyMask: number;
+  readonly o: number;
+  readonly lse: number;
+}
+
+export interface AttentionGradProblem extends AttentionProblem {
+  readonly dy: number;
+  readonly dq: number;
+  readonly dk: number;
+  readonly dv: number;
+}
+
+export interface DeviceStats {
+  /** Kernel launches, matrix products and attention passes since the device was made. */
+  readonly launches: number;
+  /** Floating-point operations of matrix products and attention, 2 per multiply-add; causal attention counts in full. */
+  readonly matmulFlops: number;
+  /** Bytes in use now, at most so far, and kept for reuse. */
+  readonly liveBytes: number;
+  readonly peakBytes: number;
+  readonly cachedBytes: number;
+}
+
+export interface Device {
+  /** What `mimic doctor` and the start-up lines print. */
+  readonly name: string;
+  /** `null` computes nothing: it counts, for dry runs. */
+  readonly kind: 'host' | 'null';
+  /** A good size for temporary buffers: what the last-level cache (or a small part of device memory) holds. */
+  readonly scratchBytes: number;
+
+  /** Reserves memory for at least `bytes`; 0 bytes give address 0. Throws BackendError E_OUT_OF_MEMORY. */
+  alloc(bytes: number): number;
+  /** Returns memory; `bytes` as given to `alloc`. Launches already queued may still use it. */
+  free(address: number, bytes: number): void;
+  /** Copies host values to the device. */
+  write(address: number, values: HostArray): void;
+  /** Copies from the device into `into`, after all queued work. */
+  read(address: number, into: HostArray): void;
+  /** Queues the kernel of that name in kernels/*.cu with its parameters in the source's order. Throws BackendError E_KERNEL_UNKNOWN. */
+  launch(kernel: string, ...parameters: number[]): void;
+  /** Queues a matrix product. */
+  gemm(problem: GemmProblem): void;
+  /** Queues attention's forward pass: writes o and lse. */
+  attention(problem: AttentionProblem): void;
+  /** Queues attention's backward pass: reads o and lse, writes dq, dk, dv. */
+  attentionGrad(problem: AttentionGradProblem): void;
+  /** Waits for all queued work. */
+  synchronize(): void;
+  stats(): DeviceStats;
+  /** Returns all memory to the system; the device cannot be used afterwards. */
+  dispose(): void;
+}
+
+/** 2 per multiply-add. */
+export function gemmFlops({ batch, m, n, k }: GemmProblem): number {
+  return 2 * batch * m * n * k;
+}
+
+/** Two products of [T, D] x [D, S] size per head forward. */
+export function attentionFlops({ batch, heads, queries, keys, headDim }: AttentionProblem): number {
+  return 4 * batch * heads * queries * keys * headDim;
+}

@@ -1,0 +1,48 @@
+// What the forward and the backward pass of the host's attention share.
+//
+// Layouts: q, o [B, T, H, D]; k, v [B, S, G, D]; lse [B, H, T]; keep [B, S] or null. Query head h reads key head
+// h / (H / G). With `causal`, query i sees keys j <= i + S - T. A query that sees no key has o = 0 and lse = -inf.
+//
+// Tiled with online softmax as in Dao et al. 2022 (FlashAttention), for caches: a QUERY_BLOCK x KEY_BLOCK tile of scores
+// is made, used and forgotten in L1/L2, by the tiles of tile.h on K and V packed once per key head.
+#pragma once
+#include <math.h>
+
+#include "../kernels/device.h"
+#include "tile.h"
+
+constexpr i64 QUERY_BLOCK = 4 * MR, KEY_BLOCK = 8 * LANES;
+
+struct AttentionShape {
+  i64 batch, queries, keys, heads, groups, dim;
+  int causal;
+  float scale;
+  const int* keep;
+
+  i64 q_token() const { return heads * dim; }
+  i64 k_token() const { return groups * dim; }
+  i64 q_at(i64 b, i64 t, i64 h) const { return ((b * queries + t) * heads + h) * dim; }
+  i64 k_at(i64 b, i64 s, i64 g) const { return ((b * keys + s) * groups + g) * dim; }
+  // How many leading keys the query t sees.
+  i64 visible(i64 t) const {
+    if (!causal) return keys;
+    const i64 last = t + keys - queries + 1;
+    return last < 0 ? 0 : last < keys ? last : keys;
+  }
+};
+
+// scores[rows x width] = scale * q k^T for queries t0.. and keys s0.., hidden ones -inf. `width` is a multiple of LANES.
+static inline void masked_scores(const AttentionShape& a, i64 b, i64 t0, i64 rows, i64 s0, i64 cols, const float* q, Panels k,
+                                 float* scores, i64 width) {
+  multiply_panels(rows, width, a.dim, {q, a.q_token(), 1}, false, k, {scores, width, false, nullptr});
+  for (i64 i = 0; i < rows; i++) {
+    float* row = scores + i * width;
+    const i64 seen = least(a.visible(t0 + i) - s0, cols);
+#pragma omp simd
+    for (i64 j = 0; j < width; j++) row[j] = j < seen ? row[j] * a.scale : -INFINITY;
+    if (a.keep) {
+      const int* keep = a.keep + b * a.keys + s0;
+      for (i64 j = 0; j < cols; j++) row[j] = keep[j] ? row[j] : -INFINITY;
+    }
+  }
+}

@@ -1,0 +1,197 @@
+/** The host processor as a device: kernels compiled by the C++ compiler, called through koffi, parallel through OpenMP. */
+import { availableParallelism, cpus } from 'node:os';
+import { type LibraryHandle, load } from 'koffi';
+import { BackendError } from '../../base/errors.js';
+import { nearest } from '../../base/nearest.js';
+import { CachingPool } from '../caching-pool.js';
+import {
+  type AttentionGradProblem,
+  type AttentionProblem,
+  attentionFlops,
+  type Device,
+  type DeviceStats,
+  type GemmProblem,
+  gemmFlops,
+  type HostArray,
+} from '../device.js';
+import { buildLibrary } from './compile.js';
+
+type Kernel = (...parameters: number[]) => number;
+
+/**
+ * How long an idle OpenMP thread spins before it sleeps, in loop turns: some microseconds, enough to bridge two kernels
+ * and too little to steal a core from ffmpeg or another process. libgomp reads it when it is loaded.
+ */
+const SPIN_TURNS = '20000';
+
+export interface HostDeviceOptions {
+  /** Threads of each kernel; default OMP_NUM_THREADS, else all cores that this process may use. */
+  readonly threads?: number | undefined;
+}
+
+export class HostDevice implements Device {
+  readonly kind = 'host';
+  readonly scratchBytes = 4 * 2 ** 20;
+  private launches = 0;
+  private flops = 0;
+  private readonly pool: CachingPool;
+  private readonly hostGemm: Kernel;
+  private readonly hostAttention: Kernel;
+  private readonly hostAttentionGrad: Kernel;
+
+  private constructor(
+    readonly name: string,
+    private readonly kernels: ReadonlyMap<string, Kernel>,
+    private readonly copyIn: (address: number, values: HostArray, bytes: number) => void,
+    private readonly copyOut: (into: HostArray, address: number, bytes: number) => void,
+  ) {
+    const alloc = this.kernel('host_alloc');
+    const free = this.kernel('host_free');
+    this.pool = new CachingPool(alloc, free);
+    this.hostGemm = this.kernel('host_gemm');
+    this.hostAttention = this.kernel('host_attention');
+    this.hostAttentionGrad = this.kernel('host_attention_grad');
+  }
+
+  /** @throws BackendError when the kernels cannot be compiled or loaded */
+  static async create(options: HostDeviceOptions = {}): Promise<HostDevice> {
+    process.env['GOMP_SPINCOUNT'] ??= SPIN_TURNS;
+    const built = await buildLibrary();
+    let library: LibraryHandle;
+    try {
+      library = load(built.path);
+    } catch (error) {
+      throw new BackendError('E_LIBRARY_LOAD', `native backend: could not load ${built.path}: ${String(error)}`, {
+        hint: `delete ${built.path} so that it is compiled again`,
+        cause: error,
+      });
+    }
+    const kernels = new Map<string, Kernel>(
+      built.signatures.map(({ name, result, parameters }) => [name, library.func(name, result, [...parameters])]),
+    );
+    const copyIn = library.func('host_copy', 'void', ['uint64', 'const void *', 'uint64']);
+    const copyOut = library.func('host_copy', 'void', ['void *', 'uint64', 'uint64']);
+    const threads = options.threads ?? (Number(process.env['OMP_NUM_THREADS']) || availableParallelism());
+    kernels.get('host_set_threads')?.(threads);
+    const model = cpus()[0]?.model.trim() ?? process.arch;
+    return new HostDevice(`${model}, ${threads} threads, ${built.compiler}`, kernels, copyIn, copyOut);
+  }
+
+  alloc(bytes: number): number {
+    return this.pool.alloc(bytes);
+  }
+
+  free(address: number, bytes: number): void {
+    this.pool.release(address, bytes);
+  }
+
+  write(address: number, values: HostArray): void {
+    this.copyIn(address, values, values.byteLength);
+  }
+
+  read(address: number, into: HostArray): void {
+    this.copyOut(into, address, into.byteLength);
+  }
+
+  launch(kernel: string, ...parameters: number[]): void {
+    this.launches++;
+    (this.kernels.get(kernel) ?? this.kernel(kernel))(...parameters);
+  }
+
+  gemm(p: GemmProblem): void {
+    this.launches++;
+    this.flops += gemmFlops(p);
+    const transposeA = p.transposeA ? 1 : 0;
+    const transposeB = p.transposeB ? 1 : 0;
+    const accumulate = p.accumulate ? 1 : 0;
+    this.hostGemm(
+      transposeA,
+      transposeB,
+      p.m,
+      p.n,
+      p.k,
+      p.a,
+      p.b,
+      p.c,
+      p.bias,
+      accumulate,
+      p.batch,
+      p.strideA,
+      p.strideB,
+      p.strideC,
+    );
+  }
+
+  attention(p: AttentionProblem): void {
+    this.launches++;
+    this.flops += attentionFlops(p);
+    const causal = p.causal ? 1 : 0;
+    this.hostAttention(
+      p.q,
+      p.k,
+      p.v,
+      p.keyMask,
+      p.o,
+      p.lse,
+      p.batch,
+      p.queries,
+      p.keys,
+      p.heads,
+      p.groups,
+      p.headDim,
+      causal,
+      p.scale,
+    );
+  }
+
+  attentionGrad(p: AttentionGradProblem): void {
+    this.launches++;
+    this.flops += 2.5 * attentionFlops(p);
+    const causal = p.causal ? 1 : 0;
+    const { dy, q, k, v, o, keyMask, lse, dq, dk, dv, batch, queries, keys, heads, groups, headDim, scale } = p;
+    this.hostAttentionGrad(
+      dy,
+      q,
+      k,
+      v,
+      o,
+      keyMask,
+      lse,
+      dq,
+      dk,
+      dv,
+      batch,
+      queries,
+      keys,
+      heads,
+      groups,
+      headDim,
+      causal,
+      scale,
+    );
+  }
+
+  /** Launches are synchronous here. */
+  synchronize(): void {}
+
+  stats(): DeviceStats {
+    const { liveBytes, peakBytes, cachedBytes } = this.pool;
+    return { launches: this.launches, matmulFlops: this.flops, liveBytes, peakBytes, cachedBytes };
+  }
+
+  dispose(): void {
+    this.pool.trim();
+  }
+
+  private kernel(name: string): Kernel {
+    const kernel = this.kernels.get(name);
+    if (kernel === undefined) {
+      const close = nearest(name, this.kernels.keys());
+      throw new BackendError(
+        'E_KERNEL_UNKNOWN',
+        `native backend: no kernel named ${name}${close === undefined ? '' : `; did you mean ${close}?`}`,
+      );
+    }
+    return kernel;
+  }
+}

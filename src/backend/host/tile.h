@@ -1,0 +1,70 @@
+// The innermost tile of every matrix product on the host, and the packing it reads.
+//
+// A tile is `rows` x (1 or 2) * LANES accumulators that live in registers, written with GCC vector extensions: one text
+// serves AVX-512, AVX2, NEON and plain SSE. Each element of C is one chain of fused multiply-adds over k in order (in
+// blocks fixed by the shape), so the result does not depend on how tiles or threads are cut.
+#pragma once
+#include <cstdlib>
+#include <cstring>
+
+typedef long long i64;
+
+#if defined(__AVX512F__)
+constexpr int LANES = 16, MR = 12;
+#elif defined(__AVX__)
+constexpr int LANES = 8, MR = 6;
+#elif defined(__aarch64__)
+constexpr int LANES = 4, MR = 12;
+#else
+constexpr int LANES = 4, MR = 4;
+#endif
+constexpr int NR = 2 * LANES;
+
+static inline i64 least(i64 a, i64 b) { return a < b ? a : b; }
+static inline i64 round_up(i64 value, i64 step) { return (value + step - 1) / step * step; }
+static inline i64 pad(i64 columns) { return round_up(columns, LANES); }
+
+// Scratch that grows and is kept for the life of its thread: packing never calls malloc in the steady state.
+struct Scratch {
+  float* data = nullptr;
+  i64 capacity = 0;
+  float* get(i64 floats) {
+    if (floats > capacity) {
+      free(data);
+      capacity = round_up(floats, 1024);
+      data = (float*)aligned_alloc(64, capacity * sizeof(float));
+      if (!data) abort();
+    }
+    return data;
+  }
+  ~Scratch() { free(data); }
+};
+
+// a(m, k) = data[m * row + k * col]
+struct Matrix {
+  const float* data;
+  i64 row, col;
+};
+
+// B as `pack_columns` lays it out: panels of NR columns, each `depth` x NR; a last one of <= LANES columns is LANES wide.
+struct Panels {
+  const float* data;
+  i64 depth, cols;
+};
+
+// Where a product goes: C = product (+ C) (+ bias of its columns).
+struct Target {
+  float* c;
+  i64 ldc;
+  bool accumulate;
+  const float* bias;
+};
+
+void pack_columns(i64 depth, i64 cols, Matrix b, float* packed);
+
+// A in panels of MR rows, each depth x height: neighbours in m become neighbours in memory.
+void pack_rows(i64 rows, i64 depth, Matrix a, float* packed);
+
+// C[rows x cols] over the first `depth` rows of the panels. `a_packed`: a.data is pack_rows' output of that depth.
+// `cols` may be padded to LANES: C's padding then gets the products with the zeros of the panel's padding.
+void multiply_panels(i64 rows, i64 cols, i64 depth, Matrix a, bool a_packed, Panels b, Target out);

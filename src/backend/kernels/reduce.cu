@@ -1,0 +1,112 @@
+// Reductions. A reduction over some axes is brought to x[outer, n, inner] -> y[outer, inner] first; long ones are cut
+// into chunks of fixed length whose partial results are reduced again, so the order never depends on the machine.
+#include "device.h"
+
+// The order is that of REDUCE_OPS in register/reduce.ts.
+enum ReduceOp { SUM, PROD, MAX, MIN };
+
+template <class T>
+DEVICE T combine(int op, T a, T b) {
+  return op == SUM ? a + b : op == PROD ? a * b : op == MAX ? max_(b, a) : min_(b, a);
+}
+DEVICE float limit(int op, float) { return op == SUM ? 0.0f : op == PROD ? 1.0f : op == MAX ? -INFINITY : INFINITY; }
+DEVICE int limit(int op, int) { return op == SUM ? 0 : op == PROD ? 1 : op == MAX ? -2147483647 - 1 : 2147483647; }
+
+// y[r] = scale * sum of x[r, 0..cols); the last row may be shorter: x has `total` elements in all.
+KERNEL sum_rows(const float* x, float* y, i64 rows, i64 cols, i64 total, float scale) {
+  FOR_ROW(r, rows, cols) {
+    const float* px = x + r * cols;
+    const i64 n = total - r * cols < cols ? total - r * cols : cols;
+    float sum = 0;
+    FOR_LANE_SUM(sum, i, n) sum += px[i];
+    sum = block_sum(sum);
+    if (FIRST_LANE) y[r] = sum * scale;
+  }
+}
+
+// As sum_rows with scale 1, of squares.
+KERNEL sum_squares_rows(const float* x, float* y, i64 rows, i64 cols, i64 total) {
+  FOR_ROW(r, rows, cols) {
+    const float* px = x + r * cols;
+    const i64 n = total - r * cols < cols ? total - r * cols : cols;
+    float sum = 0;
+    FOR_LANE_SUM(sum, i, n) sum += px[i] * px[i];
+    sum = block_sum(sum);
+    if (FIRST_LANE) y[r] = sum;
+  }
+}
+
+// y[o, c, j] = scale * sum over the c-th chunk of x[o, .., j]: the axis of length n is cut into `chunks` of length `chunk`;
+// a row is one (outer, chunk, block of 64 columns).
+KERNEL sum_columns(const float* x, float* y, i64 rows, i64 n, i64 inner, i64 chunk, i64 chunks, float scale) {
+  const i64 blocks = (inner + 63) / 64;
+  FOR_ROW(r, rows, 64 * chunk) {
+    const i64 o = r / (chunks * blocks), c = r / blocks % chunks, j0 = r % blocks * 64;
+    const i64 width = inner - j0 < 64 ? inner - j0 : 64;
+    const i64 begin = c * chunk, end = begin + chunk < n ? begin + chunk : n;
+    float* py = y + (o * chunks + c) * inner + j0;
+    FOR_LANE(j, width) py[j] = 0;
+    for (i64 i = begin; i < end; i++) {
+      const float* px = x + (o * n + i) * inner + j0;
+      FOR_LANE(j, width) py[j] += px[j];
+    }
+    FOR_LANE(j, width) py[j] *= scale;
+  }
+}
+
+template <class T>
+DEVICE void reduce_any(int op, const T* x, T* y, i64 elements, i64 length, i64 inner) {
+  FOR_ROW(e, (elements + 255) / 256, 256 * length) {
+    const i64 width = elements - e * 256 < 256 ? elements - e * 256 : 256;
+    FOR_LANE(j, width) {
+      const i64 at = e * 256 + j;
+      const T* px = x + at / inner * length * inner + at % inner;
+      T result = limit(op, T(0));
+      for (i64 i = 0; i < length; i++) result = combine(op, result, px[i * inner]);
+      y[at] = result;
+    }
+  }
+}
+
+// Any operation, any dtype: each of the n = outer x inner results walks its axis.
+KERNEL reduce(int op, const float* x, float* y, i64 n, i64 length, i64 inner) { reduce_any(op, x, y, n, length, inner); }
+KERNEL reduce_int(int op, const int* x, int* y, i64 n, i64 length, i64 inner) { reduce_any(op, x, y, n, length, inner); }
+
+// y[o, j] = index of the largest (sign 1) or smallest (sign -1) of x[o, .., j]; the first of equals.
+template <class T>
+DEVICE void arg_extreme_any(const T* x, int* y, i64 n, i64 length, i64 inner, int sign) {
+  FOR_ROW(e, n, length) {
+    const T* px = x + e / inner * length * inner + e % inner;
+    if (FIRST_LANE) {
+      i64 best = 0;
+      for (i64 i = 1; i < length; i++)
+        if (sign > 0 ? px[i * inner] > px[best * inner] : px[i * inner] < px[best * inner]) best = i;
+      y[e] = (int)best;
+    }
+  }
+}
+KERNEL arg_extreme(const float* x, int* y, i64 n, i64 length, i64 inner, int sign) { arg_extreme_any(x, y, n, length, inner, sign); }
+KERNEL arg_extreme_int(const int* x, int* y, i64 n, i64 length, i64 inner, int sign) { arg_extreme_any(x, y, n, length, inner, sign); }
+
+template <class T>
+DEVICE void running_sum(const T* x, T* y, i64 n, i64 length, i64 inner, int exclusive, int reverse) {
+  FOR_ROW(e, n, length) {
+    const i64 base = e / inner * length * inner + e % inner;
+    T sum = 0;
+    if (FIRST_LANE) {
+      for (i64 i = 0; i < length; i++) {
+        const i64 at = base + (reverse ? length - 1 - i : i) * inner;
+        const T value = x[at];
+        y[at] = exclusive ? sum : sum + value;
+        sum += value;
+      }
+    }
+  }
+}
+KERNEL cumulative_sum(const float* x, float* y, i64 n, i64 length, i64 inner, int exclusive, int reverse) {
+  running_sum(x, y, n, length, inner, exclusive, reverse);
+}
+KERNEL cumulative_sum_int(const int* x, int* y, i64 n, i64 length, i64 inner, int exclusive, int reverse) {
+  running_sum(x, y, n, length, inner, exclusive, reverse);
+}
+

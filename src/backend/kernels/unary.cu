@@ -1,0 +1,37 @@
+// y = f(x), element by element.
+#include "device.h"
+
+KERNEL neg(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = -x[i]; }
+KERNEL neg_int(const int* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = -x[i]; }
+KERNEL absolute(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = fabsf(x[i]); }
+KERNEL absolute_int(const int* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] < 0 ? -x[i] : x[i]; }
+KERNEL exponential(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = exp_(x[i]); }
+KERNEL logarithm(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = logf(x[i]); }
+KERNEL square_root(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = sqrtf(x[i]); }
+KERNEL reciprocal_square_root(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = 1.0f / sqrtf(x[i]); }
+KERNEL reciprocal(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = 1.0f / x[i]; }
+KERNEL square(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] * x[i]; }
+KERNEL square_int(const int* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] * x[i]; }
+KERNEL sigmoid(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = sigmoid_(x[i]); }
+KERNEL hyperbolic_tangent(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = tanh_(x[i]); }
+KERNEL relu(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] < 0 ? 0 : x[i]; }
+KERNEL relu_int(const int* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] < 0 ? 0 : x[i]; }
+KERNEL error_function(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = erf_(x[i]); }
+KERNEL floor_of(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = floorf(x[i]); }
+KERNEL sign_of(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] > 0 ? 1.0f : x[i] < 0 ? -1.0f : 0.0f; }
+// x <= 0 gives alpha, NaN stays.
+KERNEL step(const float* x, float* y, i64 n, float alpha) { FOR_EACH(i, n) y[i] = x[i] > 0 ? 1.0f : x[i] != x[i] ? x[i] : alpha; }
+KERNEL sine(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = sinf(x[i]); }
+KERNEL cosine(const float* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = cosf(x[i]); }
+KERNEL is_nan(const float* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] != x[i]; }
+KERNEL is_finite(const float* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] - x[i] == 0.0f; }
+KERNEL logical_not(const int* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] == 0; }
+
+// Conversions. Booleans are stored as int32 0 or 1.
+KERNEL int_to_float(const int* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = (float)x[i]; }
+KERNEL float_to_int(const float* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = (int)x[i]; }
+KERNEL float_to_bool(const float* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] != 0.0f; }
+KERNEL int_to_bool(const int* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] != 0; }
+
+KERNEL fill(float* y, i64 n, float value) { FOR_EACH(i, n) y[i] = value; }
+KERNEL fill_int(int* y, i64 n, int value) { FOR_EACH(i, n) y[i] = value; }

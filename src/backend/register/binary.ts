@@ -1,0 +1,132 @@
+/** Kernels of two operands that broadcast against each other. */
+import { backend_util, type DataType, type TensorInfo } from '@tensorflow/tfjs-core';
+import { BackendError } from '../../base/errors.js';
+import type { NativeBackend } from '../native-backend.js';
+import { input, inputList, isFloat, type Kernel, registerTable, sameShape, sizeOf } from './kernel.js';
+import { broadcastStrides, collapse } from './layout.js';
+
+/** In the order of BinaryOp in kernels/binary.cu. */
+const BINARY_OPS = [
+  'Add',
+  'Sub',
+  'Multiply',
+  'RealDiv',
+  'Maximum',
+  'Minimum',
+  'Pow',
+  'SquaredDifference',
+  'FloorDiv',
+  'Mod',
+] as const;
+
+/** In the order of CompareOp in kernels/binary.cu. */
+const COMPARE_OPS = [
+  'Equal',
+  'NotEqual',
+  'Greater',
+  'GreaterEqual',
+  'Less',
+  'LessEqual',
+  'LogicalAnd',
+  'LogicalOr',
+] as const;
+
+interface Launches {
+  readonly flat: string;
+  readonly rows: string;
+}
+const ARITHMETIC: Launches = { flat: 'arithmetic_flat', rows: 'arithmetic_rows' };
+const ARITHMETIC_INT: Launches = { flat: 'arithmetic_flat_int', rows: 'arithmetic_rows_int' };
+const COMPARISON: Launches = { flat: 'comparison_flat', rows: 'comparison_rows' };
+const COMPARISON_INT: Launches = { flat: 'comparison_flat_int', rows: 'comparison_rows_int' };
+
+function apply(backend: NativeBackend, launches: Launches, op: number, a: TensorInfo, b: TensorInfo, dtype: DataType) {
+  const { device } = backend;
+  const addressA = backend.address(a);
+  const addressB = backend.address(b);
+  const sizeA = sizeOf(a.shape);
+  const sizeB = sizeOf(b.shape);
+  const same = sameShape(a.shape, b.shape);
+  if (same || (sizeB === 1 && b.shape.length <= a.shape.length)) {
+    const y = backend.make(a.shape, dtype);
+    device.launch(launches.flat, op, addressA, addressB, backend.address(y), sizeA, 1, same ? 1 : 0);
+    return y;
+  }
+  if (sizeA === 1 && a.shape.length <= b.shape.length) {
+    const y = backend.make(b.shape, dtype);
+    device.launch(launches.flat, op, addressA, addressB, backend.address(y), sizeB, 0, 1);
+    return y;
+  }
+  const shape = backend_util.assertAndGetBroadcastShape(a.shape, b.shape);
+  const y = backend.make(shape, dtype);
+  const layout = collapse(shape, [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)]);
+  const [stridesA = [], stridesB = []] = layout.strides;
+  const { rows, cols, sizes } = layout;
+  device.launch(
+    launches.rows,
+    op,
+    addressA,
+    addressB,
+    backend.address(y),
+    rows,
+    cols,
+    ...sizes,
+    ...stridesA,
+    ...stridesB,
+  );
+  return y;
+}
+
+function checkDtypes(name: string, a: TensorInfo, b: TensorInfo): void {
+  if (isFloat(a) !== isFloat(b)) {
+    throw new BackendError(
+      'E_DTYPE_UNSUPPORTED',
+      `native ${name}: got dtypes ${a.dtype} and ${b.dtype}, expected the same`,
+    );
+  }
+}
+
+function arithmetic(name: string, op: number): Kernel {
+  return (backend, inputs) => {
+    const a = input(inputs, 'a');
+    const b = input(inputs, 'b');
+    checkDtypes(name, a, b);
+    return apply(backend, isFloat(a) ? ARITHMETIC : ARITHMETIC_INT, op, a, b, isFloat(a) ? 'float32' : 'int32');
+  };
+}
+
+function comparison(name: string, op: number): Kernel {
+  return (backend, inputs) => {
+    const a = input(inputs, 'a');
+    const b = input(inputs, 'b');
+    checkDtypes(name, a, b);
+    return apply(backend, isFloat(a) ? COMPARISON : COMPARISON_INT, op, a, b, 'bool');
+  };
+}
+
+/** a + b, float32 or int32. */
+export function add(backend: NativeBackend, a: TensorInfo, b: TensorInfo): TensorInfo {
+  return apply(backend, isFloat(a) ? ARITHMETIC : ARITHMETIC_INT, BINARY_OPS.indexOf('Add'), a, b, a.dtype);
+}
+
+const addN: Kernel = (backend, inputs) => {
+  const [first, second, ...rest] = inputList(inputs);
+  if (first === undefined)
+    throw new BackendError('E_KERNEL_INPUT', 'native AddN: got no tensors, expected at least one');
+  if (second === undefined) return backend.share(first, first.shape);
+  let sum = add(backend, first, second);
+  for (const term of rest) {
+    const next = add(backend, sum, term);
+    backend.discard(sum);
+    sum = next;
+  }
+  return sum;
+};
+
+export function registerBinary(backendName: string): void {
+  registerTable(backendName, {
+    ...Object.fromEntries(BINARY_OPS.map((name, op) => [name, arithmetic(name, op)])),
+    ...Object.fromEntries(COMPARE_OPS.map((name, op) => [name, comparison(name, op)])),
+    AddN: addN,
+  });
+}

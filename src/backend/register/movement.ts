@@ -1,0 +1,265 @@
+/** Kernels that move data unchanged: views, slices, joins, permutations. */
+import { backend_util, slice_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import type { NativeBackend } from '../native-backend.js';
+import {
+  axisOf,
+  input,
+  inputList,
+  intsAttr,
+  type Kernel,
+  numberAttr,
+  registerTable,
+  sameShape,
+  sizeOf,
+} from './kernel.js';
+import { broadcastStrides, collapse, denseStrides } from './layout.js';
+import { filled } from './unary.js';
+
+const WORD_BYTES = 4;
+
+/** Copies a strided view onto another; offsets and strides in elements. */
+function copyStrided(
+  backend: NativeBackend,
+  shape: readonly number[],
+  from: { address: number; offset: number; strides: readonly number[] },
+  to: { address: number; offset: number; strides: readonly number[] },
+): void {
+  const { rows, cols, sizes, strides } = collapse(shape, [from.strides, to.strides]);
+  const [fromStrides = [], toStrides = []] = strides;
+  const source = from.address + from.offset * WORD_BYTES;
+  const target = to.address + to.offset * WORD_BYTES;
+  backend.device.launch('copy_strided', source, target, rows, cols, ...sizes, ...fromStrides, ...toStrides);
+}
+
+/** A dense copy of a strided view of x. */
+export function materialize(
+  backend: NativeBackend,
+  x: TensorInfo,
+  shape: number[],
+  strides: readonly number[],
+  offset = 0,
+): TensorInfo {
+  const y = backend.make(shape, x.dtype);
+  const to = { address: backend.address(y), offset: 0, strides: denseStrides(shape) };
+  copyStrided(backend, shape, { address: backend.address(x), offset, strides }, to);
+  return y;
+}
+
+function dot(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0);
+}
+
+function slice(backend: NativeBackend, x: TensorInfo, begin: readonly number[], size: number[]): TensorInfo {
+  if (sameShape(size, x.shape)) return backend.share(x, x.shape);
+  const strides = denseStrides(x.shape);
+  return materialize(backend, x, size, strides, dot(begin, strides));
+}
+
+/** Axes in another order. */
+export function transpose(backend: NativeBackend, x: TensorInfo, perm: readonly number[]): TensorInfo {
+  const shape = perm.map((axis) => x.shape[axis] ?? 1);
+  const moved = perm.filter((axis) => x.shape[axis] !== 1);
+  if (moved.every((axis, i) => i === 0 || axis > (moved[i - 1] ?? 0))) return backend.share(x, shape);
+  // [.., a.., b..] -> [.., b.., a..]: a batch of plain matrix transposes.
+  const split = moved.findIndex((axis, i) => axis !== i + perm.length - moved.length);
+  const own = denseStrides(x.shape);
+  const strides = perm.map((axis) => own[axis] ?? 0);
+  const { sizes, rows, cols, strides: merged } = collapse(shape, [strides]);
+  const [, , , s3 = 0, s4 = 0, s5 = 0] = merged[0] ?? [];
+  const [, , , height] = sizes;
+  if (
+    split >= 0 &&
+    s4 === 1 &&
+    s5 === height &&
+    (s3 === 0 || s3 === height * cols) &&
+    sizes[0] === 1 &&
+    sizes[1] === 1
+  ) {
+    const y = backend.make(shape, x.dtype);
+    const tiles = (rows / height) * Math.ceil(height / 16) * Math.ceil(cols / 16);
+    backend.device.launch('transpose_last_two', backend.address(x), backend.address(y), tiles, cols, height);
+    return y;
+  }
+  return materialize(backend, x, shape, strides);
+}
+
+function concat(backend: NativeBackend, inputs: readonly TensorInfo[], axis: number): TensorInfo {
+  const [first, ...rest] = inputs;
+  if (first === undefined) throw new RangeError('native Concat: no inputs');
+  const shape = [...first.shape];
+  for (const x of rest) shape[axis] = (shape[axis] ?? 0) + (x.shape[axis] ?? 0);
+  const y = backend.make(shape, first.dtype);
+  const strides = denseStrides(shape);
+  const address = backend.address(y);
+  let start = 0;
+  for (const x of inputs) {
+    const from = { address: backend.address(x), offset: 0, strides: denseStrides(x.shape) };
+    copyStrided(backend, x.shape, from, { address, offset: start * (strides[axis] ?? 0), strides });
+    start += x.shape[axis] ?? 0;
+  }
+  return y;
+}
+
+const identity: Kernel = (backend, inputs) => backend.share(input(inputs, 'x'), input(inputs, 'x').shape);
+
+const reshape: Kernel = (backend, inputs, attrs) => {
+  const x = input(inputs, 'x');
+  return backend.share(x, util.inferFromImplicitShape(intsAttr(attrs, 'shape'), sizeOf(x.shape)));
+};
+
+const expandDims: Kernel = (backend, inputs, attrs) => {
+  const x = input(inputs, 'input');
+  const shape = [...x.shape];
+  shape.splice(axisOf(numberAttr(attrs, 'dim'), x.shape.length + 1), 0, 1);
+  return backend.share(x, shape);
+};
+
+const sliceKernel: Kernel = (backend, inputs, attrs) => {
+  const x = input(inputs, 'x');
+  const [begin = [], size = []] = slice_util.parseSliceParams(x, intsAttr(attrs, 'begin'), intsAttr(attrs, 'size'));
+  slice_util.assertParamsValid(x, begin, size);
+  return slice(backend, x, begin, size);
+};
+
+const stridedSlice: Kernel = (backend, inputs, attrs) => {
+  const x = input(inputs, 'x');
+  const mask = (name: string) => numberAttr(attrs, name, 0);
+  const { finalShape, begin, end, strides } = slice_util.sliceInfo(
+    x.shape,
+    intsAttr(attrs, 'begin'),
+    intsAttr(attrs, 'end'),
+    intsAttr(attrs, 'strides'),
+    mask('beginMask'),
+    mask('endMask'),
+    mask('ellipsisMask'),
+    mask('newAxisMask'),
+    mask('shrinkAxisMask'),
+  );
+  const own = denseStrides(x.shape);
+  const size = slice_util.computeOutShape(begin, end, strides);
+  const y = materialize(
+    backend,
+    x,
+    size,
+    own.map((stride, axis) => stride * (strides[axis] ?? 1)),
+    dot(begin, own),
+  );
+  return { ...y, shape: finalShape };
+};
+
+const split: Kernel = (backend, inputs, attrs) => {
+  const x = input(inputs, 'x');
+  const axis = axisOf(numberAttr(attrs, 'axis', 0), x.shape.length);
+  const parts = attrs['numOrSizeSplits'];
+  const sizes = backend_util.prepareSplitSize(
+    x,
+    typeof parts === 'number' ? parts : intsAttr(attrs, 'numOrSizeSplits'),
+    axis,
+  );
+  const begin = x.shape.map(() => 0);
+  return sizes.map((length) => {
+    const size = [...x.shape];
+    size[axis] = length;
+    const part = slice(backend, x, begin, size);
+    begin[axis] = (begin[axis] ?? 0) + length;
+    return part;
+  });
+};
+
+const concatKernel: Kernel = (backend, inputs, attrs) => {
+  const list = inputList(inputs);
+  return concat(backend, list, axisOf(numberAttr(attrs, 'axis'), list[0]?.shape.length ?? 0));
+};
+
+const pack: Kernel = (backend, inputs, attrs) => {
+  const list = inputList(inputs);
+  const axis = axisOf(numberAttr(attrs, 'axis'), (list[0]?.shape.length ?? 0) + 1);
+  const withAxis = list.map((x) => ({ ...x, shape: [...x.shape.slice(0, axis), 1, ...x.shape.slice(axis)] }));
+  return concat(backend, withAxis, axis);
+};
+
+const unpack: Kernel = (backend, inputs, attrs) => {
+  const x = input(inputs, 'value');
+  const axis = axisOf(numberAttr(attrs, 'axis'), x.shape.length);
+  const shape = x.shape.filter((_, i) => i !== axis);
+  const size = x.shape.map((length, i) => (i === axis ? 1 : length));
+  return Array.from({ length: x.shape[axis] ?? 0 }, (_, i) => {
+    const part = slice(
+      backend,
+      x,
+      x.shape.map((_length, j) => (j === axis ? i : 0)),
+      size,
+    );
+    return { ...part, shape };
+  });
+};
+
+const tile: Kernel = (backend, inputs, attrs) => {
+  let y = backend.share(input(inputs, 'x'), input(inputs, 'x').shape);
+  for (const [axis, repeats] of intsAttr(attrs, 'reps').entries()) {
+    if (repeats === 1) continue;
+    const outer = sizeOf(y.shape.slice(0, axis));
+    const inner = sizeOf(y.shape.slice(axis));
+    const shape = y.shape.map((length, i) => (i === axis ? length * repeats : length));
+    const repeated = materialize(backend, y, [outer, repeats, inner], [inner, 0, 1]);
+    backend.discard(y);
+    y = { ...repeated, shape };
+  }
+  return y;
+};
+
+const broadcastTo: Kernel = (backend, inputs, attrs) => {
+  const x = input(inputs, 'x');
+  const shape = intsAttr(attrs, 'shape');
+  return materialize(backend, x, shape, broadcastStrides(x.shape, shape));
+};
+
+const pad: Kernel = (backend, inputs, attrs) => {
+  const x = input(inputs, 'x');
+  const paddings = attrs['paddings'];
+  if (!Array.isArray(paddings)) throw new TypeError('native PadV2: paddings is not a list');
+  const pairs = paddings.map((pair): [number, number] =>
+    Array.isArray(pair) ? [Number(pair[0]), Number(pair[1])] : [0, 0],
+  );
+  const shape = x.shape.map((length, axis) => length + (pairs[axis]?.[0] ?? 0) + (pairs[axis]?.[1] ?? 0));
+  const y = filled(backend, shape, x.dtype, numberAttr(attrs, 'constantValue', 0));
+  const strides = denseStrides(shape);
+  const offset = dot(
+    pairs.map(([before]) => before),
+    strides,
+  );
+  const from = { address: backend.address(x), offset: 0, strides: denseStrides(x.shape) };
+  copyStrided(backend, x.shape, from, { address: backend.address(y), offset, strides });
+  return y;
+};
+
+const reverse: Kernel = (backend, inputs, attrs) => {
+  const x = input(inputs, 'x');
+  const own = denseStrides(x.shape);
+  const axes = new Set(util.parseAxisParam(intsAttr(attrs, 'dims'), x.shape));
+  const strides = own.map((stride, axis) => (axes.has(axis) ? -stride : stride));
+  const offset = own.reduce(
+    (sum, stride, axis) => (axes.has(axis) ? sum + stride * ((x.shape[axis] ?? 1) - 1) : sum),
+    0,
+  );
+  return materialize(backend, x, x.shape, strides, offset);
+};
+
+export function registerMovement(backendName: string): void {
+  registerTable(backendName, {
+    Identity: identity,
+    Reshape: reshape,
+    ExpandDims: expandDims,
+    Slice: sliceKernel,
+    StridedSlice: stridedSlice,
+    SplitV: split,
+    Concat: concatKernel,
+    Pack: pack,
+    Unpack: unpack,
+    Transpose: (backend, inputs, attrs) => transpose(backend, input(inputs, 'x'), intsAttr(attrs, 'perm')),
+    Tile: tile,
+    BroadcastTo: broadcastTo,
+    PadV2: pad,
+    Reverse: reverse,
+  });
+}

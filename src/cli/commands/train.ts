@@ -1,0 +1,37 @@
+import { ABLATIONS } from '../../model/config.js';
+import { defineCommand } from '../command.js';
+import { EXIT_CODE } from '../exit-code.js';
+import { BACKEND_FLAGS, CONFIG_FLAG } from './shared-flags.js';
+
+export const train = defineCommand({
+  flags: {
+    ...CONFIG_FLAG,
+    resume: { type: 'boolean', default: false, describe: 'continues from the newest complete checkpoint of the run' },
+    'dry-run': {
+      type: 'boolean',
+      default: false,
+      describe: 'checks settings, data and memory, then stops before step 1',
+    },
+    ablate: {
+      type: 'string',
+      choices: ABLATIONS,
+      describe: 'trains without one component (a row of the ablation table)',
+    },
+    ...BACKEND_FLAGS,
+  },
+  takesOverrides: true,
+  examples: [
+    ['mimic train -c configs/demo.yaml', 'trains as the file says'],
+    ['mimic train -c configs/demo.yaml --resume', 'goes on after an interruption'],
+    [
+      'mimic train -c configs/paper.yaml --train.learningRate=2e-5 --model.lora.targets=[wqkv,wo]',
+      'settings on top of the file',
+    ],
+  ],
+  exitCodes: [EXIT_CODE.done, EXIT_CODE.internal, EXIT_CODE.user, EXIT_CODE.someFailed, EXIT_CODE.interrupted],
+  async run({ config, 'dry-run': dryRun, ...options }, { overrides }) {
+    const { runTrain } = await import('../../train/run-train.js');
+    const { interrupted } = await runTrain({ configFile: config, overrides, dryRun, ...options });
+    return interrupted ? EXIT_CODE.interrupted : EXIT_CODE.done;
+  },
+});

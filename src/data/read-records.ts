@@ -1,0 +1,23 @@
+import { dirname } from 'node:path';
+import { DataError } from '../base/errors.js';
+import { readJsonl } from './jsonl.js';
+import { VideoRecord } from './record.js';
+
+/**
+ * Records of a JSONL file and the folder their `video_path`s are relative to.
+ *
+ * @param root default: the file's own folder
+ * @throws DataError for an invalid line, a repeated id, or a file without records
+ */
+export async function readRecords(
+  path: string,
+  root = dirname(path),
+): Promise<{ records: VideoRecord[]; root: string }> {
+  const records = await readJsonl(path, VideoRecord, { uniqueKey: 'id' });
+  if (records.length === 0) {
+    throw new DataError('E_RECORDS_EMPTY', `${path}: no records.`, {
+      hint: 'One JSON object a line; see docs/data-format.md.',
+    });
+  }
+  return { records, root };
+}

@@ -1,0 +1,20 @@
+import type { Rng } from '../../base/rng.js';
+import type { VideoRecord } from '../record.js';
+import type { CorpusIndex } from './corpus-index.js';
+import { OptionSet } from './options.js';
+import type { PooledText, TextPool } from './text-pool.js';
+import type { Distractors } from './types.js';
+
+/** Wrong options from a text field of other videos: of another group, alike in style, spelling no tag of this video. */
+export function pooledDistractors(
+  pool: TextPool,
+  group: string | undefined,
+  record: VideoRecord,
+  right: string,
+  index: CorpusIndex,
+  rng: Rng,
+): Distractors {
+  const options = new OptionSet<PooledText>(pool.term(right));
+  pool.fill(options, group ?? '', (text) => index.spellsOwnTag(record, text), rng);
+  return { texts: options.texts };
+}

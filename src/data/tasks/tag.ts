@@ -1,0 +1,32 @@
+import { fillByFrequency, OptionSet } from './options.js';
+import type { Tag } from './tag-index.js';
+import { makeTerm, type Term } from './text.js';
+import type { ChoiceTask } from './types.js';
+
+/**
+ * TaM: one of the video's tags among tags of videos that share none with it; first those that other videos have in the
+ * place of the right one.
+ */
+export const tagTask: ChoiceTask = {
+  name: 'tag',
+  ability: 'CAM',
+  wording: { natural: 'Which hashtag belongs to this video?', terse: 'tag' },
+  terseMark: '#',
+  rightTexts: ({ tags }) => {
+    const own = tags.map((tag) => tag.replace(/^\s*#+/, '')).filter((tag) => tag.trim() !== '');
+    return own.length === 0 ? 'no-tags' : [...new Set(own)];
+  },
+  distractors: (record, right, index, rng) => {
+    const { tags } = index;
+    const own = index.ownTagsOf(record);
+    const rightTag = tags.find(right);
+    const options = new OptionSet<Term>(rightTag ?? makeTerm(right));
+    const allowed = (tag: Term) => !own.known.has(tag as Tag) && tags.onDisjointVideo(tag as Tag, own.known, rng);
+    if (rightTag !== undefined) {
+      const substitutes = tags.substitutes(rightTag);
+      fillByFrequency(options, substitutes, [...new Set(substitutes)], rng, allowed);
+    }
+    if (!options.full) fillByFrequency(options, tags.occurrences, tags.tags, rng, allowed);
+    return { texts: options.texts };
+  },
+};

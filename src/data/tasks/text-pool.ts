@@ -1,0 +1,151 @@
+import type { Rng } from '../../base/rng.js';
+import { type OptionSet, visitShuffled } from './options.js';
+import type { Tag, TagIndex } from './tag-index.js';
+import { makeTerm, type Term } from './text.js';
+
+/** Most texts kept as the closest in style to one text; the closest are never cut. */
+const MAX_RANKED = 192;
+/** Random texts tried at each text length when the ranked ones do not suffice. */
+const TRIES_PER_LENGTH = 32;
+/** What a substitute tag in the same place is worth, in shared words: "at the beach" / "at the pool". */
+const SUBSTITUTE_SCORE = 1.5;
+
+/** A distinct text of the corpus and whose it is. */
+export interface PooledText extends Term {
+  /** Tags of the corpus that it spells. */
+  readonly mentions: readonly Tag[];
+  /** Topics (or categories) of the videos that have it. */
+  readonly groups: Set<string>;
+}
+
+/**
+ * The texts of one field (titles, descriptions, top comments), to be drawn as hard wrong options: alike in style,
+ * different in content.
+ *
+ * Likeness is the number of equal words in equal places among texts of the same word count; a place where one names a
+ * tag and the other a substitute of it counts too, since there the two say different things of the same kind.
+ */
+export class TextPool {
+  private readonly byText = new Map<string, PooledText>();
+  private readonly byLength = new Map<number, PooledText[]>();
+  /** "length position word" -> texts. */
+  private readonly byWord = new Map<string, PooledText[]>();
+  private readonly rankedFor = new Map<string, readonly (readonly PooledText[])[]>();
+  private readonly lengthsFrom = new Map<number, readonly number[]>();
+
+  constructor(
+    entries: Iterable<{ readonly text: string; readonly group: string }>,
+    private readonly tags: TagIndex,
+  ) {
+    for (const { text, group } of entries) {
+      const known = this.byText.get(text);
+      if (known === undefined) this.add(text, group);
+      else known.groups.add(group);
+    }
+  }
+
+  private add(text: string, group: string): void {
+    const term = makeTerm(text);
+    const entry = { ...term, mentions: this.tags.mentionedIn(term.words), groups: new Set([group]) };
+    this.byText.set(text, entry);
+    const length = entry.words.length;
+    pushTo(this.byLength, length, entry);
+    for (const [place, word] of entry.words.entries()) pushTo(this.byWord, `${length} ${place} ${word}`, entry);
+  }
+
+  /** The prepared text; one that the pool does not hold is prepared afresh. */
+  term(text: string): Term {
+    return this.byText.get(text) ?? makeTerm(text);
+  }
+
+  /**
+   * Fills `options` with texts of other groups, closest in style first, ties at random. Never takes a text that
+   * `isTrue` of the asked video. Takes one tag's text once, and texts of the own group, only when nothing else is left.
+   */
+  fill(options: OptionSet<PooledText>, group: string, isTrue: (text: PooledText) => boolean, rng: Rng): void {
+    const foreign = (text: PooledText) => text.groups.size > 1 || !text.groups.has(group);
+    const fresh = (text: PooledText) =>
+      !text.mentions.some((tag) => options.chosen.some(({ mentions }) => mentions.includes(tag)));
+    this.take(options, (text) => foreign(text) && fresh(text) && !isTrue(text), rng);
+    if (!options.full) this.take(options, (text) => foreign(text) && !isTrue(text), rng);
+    if (!options.full) this.take(options, (text) => !isTrue(text), rng);
+  }
+
+  private take(options: OptionSet<PooledText>, allowed: (text: PooledText) => boolean, rng: Rng): void {
+    const visit = (text: PooledText) => {
+      if (allowed(text)) options.offer(text);
+      return options.full;
+    };
+    for (const tier of this.ranked(options.right)) {
+      visitShuffled(tier, rng, visit);
+      if (options.full) return;
+    }
+    for (const length of this.nearestLengths(options.right.words.length)) {
+      const texts = this.byLength.get(length) ?? [];
+      if (texts.length <= TRIES_PER_LENGTH) visitShuffled(texts, rng, visit);
+      else for (let i = 0; i < TRIES_PER_LENGTH && !options.full; i++) visit(rng.pick(texts));
+      if (options.full) return;
+    }
+  }
+
+  /** Texts that share at least one word in its place with `right`, grouped by likeness, most alike first. */
+  private ranked(right: Term): readonly (readonly PooledText[])[] {
+    const key = right.words.join(' ');
+    let tiers = this.rankedFor.get(key);
+    if (tiers === undefined) {
+      tiers = this.rank(right);
+      this.rankedFor.set(key, tiers);
+    }
+    return tiers;
+  }
+
+  private rank(right: Term): PooledText[][] {
+    const shared = new Map<PooledText, number>();
+    for (const [place, word] of right.words.entries()) {
+      for (const text of this.byWord.get(`${right.words.length} ${place} ${word}`) ?? []) {
+        shared.set(text, (shared.get(text) ?? 0) + 1);
+      }
+    }
+    const byScore = new Map<number, PooledText[]>();
+    for (const [text, words] of shared) {
+      if (words < right.words.length) pushTo(byScore, words + this.substituteScore(right, text), text);
+    }
+    const tiers: PooledText[][] = [];
+    let count = 0;
+    for (const score of [...byScore.keys()].sort((a, b) => b - a)) {
+      if (count >= MAX_RANKED) break;
+      const tier = byScore.get(score) ?? [];
+      tiers.push(tier.slice(0, MAX_RANKED));
+      count += tier.length;
+    }
+    return tiers;
+  }
+
+  private substituteScore(right: Term, text: Term): number {
+    let score = 0;
+    for (const [place, word] of right.words.entries()) {
+      const other = text.words[place];
+      if (other === undefined || other === word) continue;
+      const tag = this.tags.ofWord(word);
+      const otherTag = this.tags.ofWord(other);
+      if (tag !== undefined && otherTag !== undefined && this.tags.isSubstitute(tag, otherTag))
+        score += SUBSTITUTE_SCORE;
+    }
+    return score;
+  }
+
+  private nearestLengths(length: number): readonly number[] {
+    let lengths = this.lengthsFrom.get(length);
+    if (lengths === undefined) {
+      lengths = [...this.byLength.keys()].sort((a, b) => Math.abs(a - length) - Math.abs(b - length) || a - b);
+      this.lengthsFrom.set(length, lengths);
+    }
+    return lengths;
+  }
+}
+
+function pushTo<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}

@@ -1,0 +1,126 @@
+import { type CommandRequest, ffmpegCommand } from './ffmpeg-command.js';
+import { ffmpegFailure } from './ffmpeg-failure.js';
+import { FfmpegLog, type StreamHeader } from './ffmpeg-log.js';
+import { FrameSink } from './frame-sink.js';
+import type { VideoLimits } from './limits.js';
+import { runFfmpeg } from './run-ffmpeg.js';
+import { videoError } from './video-error.js';
+
+export interface PassRequest extends CommandRequest {
+  /** As the caller wrote it, for messages. */
+  readonly path: string;
+  /** Frames the stream must have; undefined when nothing declares a number. */
+  readonly frameCount?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PassResult {
+  readonly header: StreamHeader;
+  /** One per decoded frame, kept or not. */
+  readonly timesSec: Float64Array;
+  /** The kept frames, [kept, size, size, 3] flattened; undefined when they exceed `limits.maxBytes`. */
+  readonly data: Uint8Array | undefined;
+}
+
+/**
+ * Runs ffmpeg once over the video and returns only what is certain: a pass that breaks a limit, meets damage or ends with
+ * another number of frames than declared throws, and its process is dead by then.
+ *
+ * @throws DataError E_VIDEO_* (see video-error.ts)
+ */
+export async function decodePass(request: PassRequest): Promise<PassResult> {
+  const { path, limits, signal, keep, frameCount } = request;
+  const frameBytes = request.sampling.size ** 2 * 3;
+  const expected = keep?.length ?? frameCount;
+  const sink = new FrameSink(limits.maxBytes, expected === undefined ? undefined : expected * frameBytes);
+  const log = new FfmpegLog();
+  const maxFrames = frameCount ?? limits.maxFrames;
+  let stopped: Error | undefined;
+
+  const run = runFfmpeg(ffmpegCommand(request, sink), sink, (line) => {
+    const opening = log.header === undefined;
+    log.push(line);
+    if (log.header !== undefined && opening) {
+      stop(headerProblem(path, log.header, limits));
+      setDeadline(Math.max(limits.timeoutMs, (log.header.durationSec ?? 0) * limits.timeoutPerSec * 1000), 'decoding');
+    }
+    if (log.timesUs.length > maxFrames) stop(tooManyFrames(path, maxFrames, frameCount !== undefined));
+    if ((log.timesUs.at(-1) ?? 0) > limits.maxDurationSec * 1e6) stop(tooLong(path, limits.maxDurationSec));
+    if (log.chars > limits.maxLogBytes)
+      stop(videoError('DAMAGED', path, `ffmpeg logged over ${limits.maxLogBytes} bytes`));
+  });
+  const startedAt = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  setDeadline(Math.min(limits.headerTimeoutMs, limits.timeoutMs), 'opening the file');
+  const onAbort = () => stop(videoError('ABORTED', path, 'decoding was aborted', { cause: signal?.reason }));
+  signal?.addEventListener('abort', onAbort);
+  if (signal?.aborted) onAbort();
+
+  const failure = await run.exit.finally(() => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  });
+  if (stopped !== undefined) throw stopped;
+  if (failure !== undefined || log.header === undefined || log.skippedBlocks) throw ffmpegFailure(path, log, failure);
+  const timesSec = Float64Array.from(log.timesUs, (us) => us / 1e6);
+  checkFrames(request, log, timesSec);
+  const data = sink.overflowed ? undefined : sink.bytes();
+  const kept = keep?.length ?? timesSec.length;
+  if (data !== undefined && data.length !== kept * frameBytes) {
+    throw videoError('DAMAGED', path, `ffmpeg wrote ${data.length} bytes, expected ${kept} frames of ${frameBytes}`);
+  }
+  return { header: log.header, timesSec, data };
+
+  /** The first reason is the one reported. */
+  function stop(reason: Error | undefined): void {
+    if (reason === undefined || stopped !== undefined) return;
+    stopped = reason;
+    run.kill();
+  }
+
+  function setDeadline(ms: number, stage: string): void {
+    clearTimeout(timer);
+    const message = `${stage} took longer than ${ms} ms`;
+    timer = setTimeout(() => stop(videoError('TIMEOUT', path, message)), ms - (performance.now() - startedAt));
+  }
+}
+
+function headerProblem(path: string, header: StreamHeader, limits: VideoLimits): Error | undefined {
+  const { codec, width, height, durationSec } = header;
+  if (!limits.codecs.includes(codec)) {
+    return videoError('CODEC', path, `codec '${codec}' is not accepted (expected one of ${limits.codecs.join(', ')})`);
+  }
+  if (width * height > limits.maxPixels) {
+    return videoError(
+      'DIMENSIONS',
+      path,
+      `the picture has ${width} x ${height} pixels, the limit is ${limits.maxPixels}`,
+    );
+  }
+  return (durationSec ?? 0) > limits.maxDurationSec ? tooLong(path, limits.maxDurationSec, durationSec) : undefined;
+}
+
+function tooLong(path: string, limitSec: number, durationSec?: number): Error {
+  const length = durationSec === undefined ? '' : ` (it declares ${durationSec} s)`;
+  return videoError('TOO_LONG', path, `the video is longer than ${limitSec} s${length}`);
+}
+
+function tooManyFrames(path: string, count: number, declared: boolean): Error {
+  return declared
+    ? videoError('TRUNCATED', path, `the video decodes to more than the ${count} frames it declares`)
+    : videoError('TOO_LONG', path, `the video has more than ${count} frames`);
+}
+
+/** Exit status 0 proves nothing: a damaged file can decode to fewer frames than it has, or to none. */
+function checkFrames({ path, frameCount }: PassRequest, log: FfmpegLog, timesSec: Float64Array): void {
+  const decoded = timesSec.length;
+  if (decoded === 0 || decoded !== (frameCount ?? decoded)) {
+    const wanted = frameCount === undefined ? 'at least 1' : `the ${frameCount} it declares`;
+    const context = { decoded, declared: frameCount, log: log.errors };
+    throw videoError('TRUNCATED', path, `the video decodes to ${decoded} frames, expected ${wanted}`, { context });
+  }
+  const wrong = timesSec.findIndex((time, i) => Number.isNaN(time) || time < (timesSec[i - 1] ?? time));
+  if (wrong >= 0) {
+    throw videoError('TIMESTAMPS', path, `frame ${wrong} has no timestamp or one before its predecessor's`);
+  }
+}

@@ -1,0 +1,71 @@
+import type { TokenizedSample } from '../data/prompt.js';
+import type { VideoFeatures } from '../model/video-features.js';
+
+/** Which answers weigh how much: every token the same, every answer the same, or in between (InternVL's `square`). */
+export type LossReduction = 'token' | 'answer' | 'square';
+
+/** One training sample ready for the device: its tokens, and its video's features when it has one. */
+export interface TrainingSample {
+  readonly id: string;
+  readonly tokens: TokenizedSample;
+  readonly features: VideoFeatures | null;
+}
+
+/** Samples padded on the right to one length; rows, labels and weights of the supervised tokens only. */
+export interface Batch {
+  readonly ids: Int32Array;
+  readonly batch: number;
+  readonly length: number;
+  readonly features: readonly VideoFeatures[];
+  /** Row of `hidden [B * L, C]` that predicts each supervised token: the one before it. */
+  readonly rows: Int32Array;
+  readonly labels: Int32Array;
+  /** Unnormalised weight of each supervised token. */
+  readonly weights: Float32Array;
+}
+
+const IGNORED = -100;
+
+export function collate(samples: readonly TrainingSample[], reduction: LossReduction): Batch {
+  const length = Math.max(...samples.map((sample) => sample.tokens.ids.length));
+  const ids = new Int32Array(samples.length * length);
+  const rows: number[] = [];
+  const labels: number[] = [];
+  const weights: number[] = [];
+  for (const [b, { tokens }] of samples.entries()) {
+    ids.set(tokens.ids, b * length);
+    const tokensOfTurn = countByTurn(tokens);
+    for (let i = 1; i < tokens.ids.length; i++) {
+      const label = tokens.labels[i] ?? IGNORED;
+      if (label === IGNORED) continue;
+      const answerLength = tokensOfTurn.get(tokens.answerTurn[i] ?? -1) ?? 1;
+      rows.push(b * length + i - 1);
+      labels.push(label);
+      weights.push(reduction === 'token' ? 1 : reduction === 'answer' ? 1 / answerLength : answerLength ** -0.5);
+    }
+  }
+  return {
+    ids,
+    batch: samples.length,
+    length,
+    features: samples.map((sample) => sample.features).filter((features) => features !== null),
+    rows: Int32Array.from(rows),
+    labels: Int32Array.from(labels),
+    weights: Float32Array.from(weights),
+  };
+}
+
+/** Sum of the weights: what a loss is divided by, over all micro-batches of a step. */
+export function totalWeight(batches: readonly Batch[]): number {
+  return batches.reduce((total, batch) => total + batch.weights.reduce((sum, weight) => sum + weight, 0), 0);
+}
+
+function countByTurn(tokens: TokenizedSample): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const [i, label] of tokens.labels.entries()) {
+    if (label === IGNORED) continue;
+    const turn = tokens.answerTurn[i] ?? -1;
+    counts.set(turn, (counts.get(turn) ?? 0) + 1);
+  }
+  return counts;
+}

@@ -1,0 +1,97 @@
+/** The run configuration: one schema a component, composed here; YAML files in `configs/` and `--section.key=value` fill it. */
+import { z } from 'zod';
+import { PromptSchema } from '../data/prompt.js';
+import { CHOICE_TASKS } from '../data/tasks/types.js';
+import { type SamplingConfig, SamplingSchema } from '../data/video/sampling.js';
+import { ModelSchema, numVisualTokens } from '../model/config.js';
+import { PARTS } from '../model/parameters.js';
+import { ScheduleSchema } from './schedule.js';
+
+const count = z.int().positive();
+
+const DataSchema = z.strictObject({
+  train: z.string().optional().describe('JSONL records to train on'),
+  validation: z.string().optional().describe('JSONL records that choose the best checkpoint'),
+  root: z.string().optional().describe("folder that video_path is relative to; default: the JSONL file's"),
+  turnsPerVideo: count.default(4).describe('questions asked about a video in one sequence, as consecutive turns'),
+  taskWeights: z
+    .partialRecord(z.enum([...CHOICE_TASKS, 'comment']), z.number().nonnegative())
+    .default({})
+    .describe('how often a task is drawn, relative to 1; multi-task sampling'),
+  validationQuestions: count.default(600).describe('questions of a validation pass, at most'),
+  decodeWorkers: count.default(2).describe('videos decoded at once'),
+});
+
+const TrainSchema = z.strictObject({
+  parts: z
+    .array(z.enum(PARTS))
+    .default(['spatial projector', 'temporal projector', 'gated fusion', 'positions', 'special tokens', 'lora'])
+    .describe('what is trained; the rest is frozen'),
+  epochs: count.default(50),
+  maxSteps: count.optional().describe('optimizer steps; ends the run before `epochs` do'),
+  batchSize: count.default(2).describe('videos in a micro-batch'),
+  accumulate: count.default(2).describe('micro-batches in an optimizer step'),
+  groupByLength: z.boolean().default(true).describe('batch samples of similar token length'),
+  maxLength: count.default(4096).describe('tokens in a sequence, visual ones included'),
+  ...ScheduleSchema.shape,
+  loraLearningRateScale: z.number().positive().default(1).describe('factor on the learning rate of LoRA matrices'),
+  beta1: z.number().min(0).max(1).default(0.9),
+  beta2: z.number().min(0).max(1).default(0.999),
+  eps: z.number().positive().default(1e-8),
+  weightDecay: z.number().nonnegative().default(0.01),
+  maxGradNorm: z.number().positive().default(1),
+  labelSmoothing: z.number().min(0).max(0.5).default(0),
+  lossReduction: z.enum(['token', 'answer', 'square']).default('token'),
+  evalEverySteps: count.default(200),
+  saveEverySteps: count.default(200),
+  keepCheckpoints: z.int().min(2).default(2).describe('at least 2: the newest may be the one a crash interrupts'),
+  earlyStopping: z
+    .strictObject({
+      patience: count.optional().describe('validations without improvement before the run ends'),
+      target: z.number().min(0).max(1).optional().describe('validation accuracy that ends the run'),
+    })
+    .prefault({}),
+  featureCacheMiB: z
+    .int()
+    .nonnegative()
+    .default(512)
+    .describe('memory for frozen-encoder features of videos seen before'),
+});
+
+export const RunConfigSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[\w.-]+$/)
+      .default('run')
+      .describe('folder of the run under `out`'),
+    out: z.string().default('checkpoints'),
+    seed: z.int().nonnegative().default(0),
+    base: z.string().optional().describe('folder with the weights and tokenizer to start from'),
+    tokenizer: z.string().optional().describe('folder with tokenizer.json; default: base'),
+    model: ModelSchema.prefault({}),
+    video: SamplingSchema.omit({ size: true, numFrames: true }).prefault({}),
+    prompt: PromptSchema.prefault({}),
+    data: DataSchema.prefault({}),
+    train: TrainSchema.prefault({}),
+  })
+  .superRefine((config, ctx) => {
+    const { spatial, temporal } = numVisualTokens(config.model);
+    if (spatial + temporal + 16 > config.train.maxLength) {
+      ctx.addIssue({
+        code: 'custom',
+        path: ['train', 'maxLength'],
+        message:
+          `${spatial} spatial + ${temporal} temporal visual tokens + 16 for text exceed ${config.train.maxLength}; ` +
+          'raise it, or lower model.spatial.numFrames or model.temporal.pool',
+      });
+    }
+  });
+
+export type RunConfig = z.output<typeof RunConfigSchema>;
+
+/** Frame sampling follows the model: one decode feeds both branches at the encoders' size. */
+export function samplingOf(config: Pick<RunConfig, 'model' | 'video'>): SamplingConfig {
+  const { imageSize, numFrames } = config.model.spatial;
+  return { ...config.video, size: imageSize, numFrames };
+}

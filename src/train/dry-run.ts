@@ -1,0 +1,86 @@
+/**
+ * `mimic train --dry-run`: builds the full graph and runs one training step on a device without memory.
+ *
+ * The null device counts what a real one would hold and compute, so the 8B model is checked on a laptop in seconds.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { NativeBackend } from '../backend/native-backend.js';
+import { useBackend } from '../backend/select.js';
+import { formatBytes } from '../base/format.js';
+import { Rng } from '../base/rng.js';
+import type { TokenizedSample } from '../data/prompt.js';
+import type { Frames } from '../model/frames.js';
+import { MimicChatModel, VISUAL_ID } from '../model/mimic-chat.js';
+import { collate, totalWeight } from './batch.js';
+import type { RunConfig } from './config.js';
+import { disposeGradients, lossAndGradients } from './gradients.js';
+import { languageLoss } from './language-loss.js';
+import { startupTable } from './startup-table.js';
+
+/** Frames of the temporal branch that the dry run encodes: two seconds at 8 a second. */
+const DRY_FRAMES = 16;
+
+/** @returns what was built, for a person to read */
+export async function dryRun(config: RunConfig): Promise<string> {
+  await useBackend({ backend: 'null' });
+  const model = new MimicChatModel(config.model);
+  model.parameters.initialize(new Rng(config.seed, 'weights'));
+  const owned = new Set(model.parameters.countByPart().map(({ part }) => part));
+  model.parameters.train(config.train.parts.filter((part) => owned.has(part)));
+  const weightBytes = tf.memory().numBytes;
+
+  const { imageSize, numFrames } = config.model.spatial;
+  const video = { spatial: blankFrames(numFrames, imageSize), temporal: blankFrames(DRY_FRAMES, imageSize) };
+  const features = Array.from({ length: config.train.batchSize }, () => model.encodeFrames(video));
+  const tokens = fullLengthSample(model, config);
+  const batch = collate(
+    features.map((feature, i) => ({ id: String(i), tokens, features: feature })),
+    config.train.lossReduction,
+  );
+  const options = { labelSmoothing: config.train.labelSmoothing, normalizer: totalWeight([batch]), dropoutSeed: 1 };
+  const { gradients } = lossAndGradients(model.parameters.trainable(), () => languageLoss(model, batch, options));
+  const reached = gradients.size;
+  disposeGradients(gradients);
+  const text = [
+    startupTable(model),
+    `  tokens a sample: ${model.numVisualTokens()} visual of ${tokens.ids.length} (train.maxLength)`,
+    `  one micro-batch of ${batch.batch}: forward and backward built, gradients for ${reached} of ${model.parameters.trainable().length} trained tensors`,
+    `  weights in fp32: ${formatBytes(weightBytes)}`,
+    ...deviceLines(),
+  ].join('\n');
+  for (const feature of features) feature.dispose();
+  model.dispose();
+  return text;
+}
+
+function blankFrames(count: number, size: number): Frames {
+  return {
+    data: new Uint8Array(count * size * size * 3),
+    ...{ count, height: size, width: size },
+    indices: Int32Array.from({ length: count }, (_, i) => i),
+    timesSec: Float64Array.from({ length: count }, (_, i) => i / 8),
+  };
+}
+
+/** The longest sample the run allows; its last token is supervised. */
+function fullLengthSample(model: MimicChatModel, config: RunConfig): TokenizedSample {
+  const visual = model.numVisualTokens();
+  const ids = new Int32Array(config.train.maxLength);
+  ids.fill(VISUAL_ID, 1, 1 + visual);
+  ids[0] = model.vidId;
+  ids[1 + visual] = model.sepId;
+  const labels = new Int32Array(ids.length).fill(-100);
+  labels[ids.length - 1] = 0;
+  return { ids, labels, numVisual: visual, answerTurn: new Int32Array(ids.length) };
+}
+
+/** What the null device counted. */
+function deviceLines(): string[] {
+  const backend = tf.backend();
+  if (!(backend instanceof NativeBackend)) return [];
+  const { peakBytes, matmulFlops } = backend.device.stats();
+  return [
+    `  peak of the step in fp32, without gradient checkpointing: ${formatBytes(peakBytes)}`,
+    `  matrix products and attention: ${(matmulFlops / 1e12).toFixed(1)} TFLOP`,
+  ];
+}

@@ -1,0 +1,122 @@
+/**
+ * The folder of a run, `<out>/<name>`: checkpoints by step, `best`, and what a resume needs to agree with.
+ *
+ * A checkpoint is also a model folder: its config.yaml and tokenizer.json are what `mimic choose` loads.
+ */
+import { join, relative, resolve } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import { CheckpointError, ConfigError } from '../base/errors.js';
+import { log } from '../base/logger.js';
+import { loadWeights } from '../model/load.js';
+import type { MimicChatModel } from '../model/mimic-chat.js';
+import type { SafetensorsEntry } from '../model/weights/safetensors-writer.js';
+import { findLatestCheckpoint, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
+import type { RunConfig } from './config.js';
+import type { AdamW } from './optimizer.js';
+
+const RunStateSchema = z.strictObject({
+  /** Optimizer steps done. */
+  step: z.int().nonnegative(),
+  best: z.strictObject({ step: z.int(), accuracy: z.number(), loss: z.number() }).nullable(),
+  /** Validations since the best one. */
+  sinceBest: z.int().nonnegative(),
+});
+export type RunState = z.output<typeof RunStateSchema>;
+
+const SavedStateSchema = z.strictObject({ run: RunStateSchema, trajectory: z.record(z.string(), z.unknown()) });
+
+/** Keys that a resumed run may change: they decide nothing that is computed. */
+const FREE_KEYS =
+  /^(out|name|base|tokenizer|data\.(root|train|validation|decodeWorkers)|train\.(saveEverySteps|keepCheckpoints|featureCacheMiB))$/;
+
+export class RunFolder {
+  readonly dir: string;
+  private readonly configYaml: string;
+
+  constructor(private readonly config: RunConfig) {
+    this.dir = join(config.out, config.name);
+    const { base, tokenizer: _, ...rest } = config;
+    // Relative to the checkpoint's own folder, so that the tree can move.
+    const portable = base === undefined ? rest : { base: relative(resolve(this.dir, 'step'), resolve(base)), ...rest };
+    this.configYaml = stringify(portable);
+  }
+
+  get bestDir(): string {
+    return join(this.dir, 'best');
+  }
+
+  async save(
+    state: RunState,
+    model: MimicChatModel,
+    optimizer: AdamW,
+    extraFiles: readonly string[],
+    best: boolean,
+  ): Promise<void> {
+    const weights = model.parameters.trainable().map(({ name, shape, value }): SafetensorsEntry => {
+      return { name, dtype: 'F32', shape, data: Float32Array.from(value.dataSync()) };
+    });
+    const saved = await saveCheckpoint(this.dir, {
+      ...{ step: state.step, weights, optimizer: optimizer.state(), extraFiles, best },
+      state: { run: state, trajectory: flatten(this.config) },
+      configYaml: this.configYaml,
+      backend: tf.getBackend(),
+      keep: this.config.train.keepCheckpoints,
+    });
+    for (const warning of saved.warnings) log.warn(warning);
+  }
+
+  /** Continues from the newest complete checkpoint. @throws CheckpointError when there is none, ConfigError when the configuration drifted */
+  async restore(model: MimicChatModel, optimizer: AdamW): Promise<RunState> {
+    const { latest, skipped } = await findLatestCheckpoint(this.dir);
+    for (const { path, reason } of skipped) log.warn(`resume passes over ${path}: ${reason}`);
+    if (latest === undefined) {
+      throw new CheckpointError('E_NOTHING_TO_RESUME', `${resolve(this.dir)}: no complete checkpoint to resume from.`, {
+        hint: 'Start without --resume, or check `out` and `name`.',
+      });
+    }
+    const checkpoint = await loadCheckpoint(latest.path);
+    const saved = SavedStateSchema.safeParse(checkpoint.state);
+    if (!saved.success) {
+      throw new CheckpointError(
+        'E_RUN_STATE',
+        `${latest.path}: the saved state is not a run's: ${z.prettifyError(saved.error)}`,
+      );
+    }
+    this.checkDrift(saved.data.trajectory);
+    await loadWeights(model.parameters, latest.path, { partial: false });
+    optimizer.restore(checkpoint.optimizer);
+    return saved.data.run;
+  }
+
+  private checkDrift(saved: Readonly<Record<string, unknown>>): void {
+    const now = flatten(this.config);
+    const keys = new Set([...Object.keys(saved), ...Object.keys(now)]);
+    const changed = [...keys].filter(
+      (key) => !FREE_KEYS.test(key) && JSON.stringify(saved[key]) !== JSON.stringify(now[key]),
+    );
+    if (changed.length === 0) return;
+    const lines = changed.map(
+      (key) => `  ${key}: ${JSON.stringify(saved[key])} when saved, ${JSON.stringify(now[key])} now`,
+    );
+    throw new ConfigError(
+      'E_RESUME_DRIFT',
+      `Resuming needs the configuration the run was started with:\n${lines.join('\n')}`,
+      {
+        hint: 'Restore these values, or start a new run (another --name) from this checkpoint as `base`.',
+      },
+    );
+  }
+}
+
+/** Nested configuration as `section.key` -> value; lists are values. */
+function flatten(value: object, prefix = ''): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]: [string, unknown]) =>
+      typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+        ? Object.entries(flatten(inner, `${prefix}${key}.`))
+        : [[`${prefix}${key}`, inner]],
+    ),
+  );
+}

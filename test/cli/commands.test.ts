@@ -1,0 +1,46 @@
+/** The command line is a promise to scripts: this list changes only together with the change log. */
+import { describe, expect, it } from 'vitest';
+import { COMMANDS } from '../../src/cli/registry.js';
+
+const FROZEN: Readonly<Record<string, readonly string[]>> = {
+  demo: ['out', 'seed', 'quick', 'backend', 'threads'],
+  doctor: ['json'],
+  train: ['config', 'resume', 'dry-run', 'ablate', 'backend', 'threads'],
+  eval: ['bench', 'checkpoint', 'model', 'out', 'json', 'backend', 'threads'],
+  choose: ['checkpoint', 'video', 'question', 'options', 'json', 'backend', 'threads'],
+  comment: [
+    ...['checkpoint', 'video', 'n', 'seed', 'temperature', 'top-p', 'top-k', 'repetition-penalty', 'max-tokens'],
+    ...['json', 'backend', 'threads'],
+  ],
+  serve: ['checkpoint', 'host', 'port', 'api-key-file', 'allow-host', 'media-root', 'backend', 'threads'],
+  'config print': ['config', 'json'],
+  'data synth': ['out', 'seed', 'train', 'validation', 'test', 'json'],
+  'data validate': ['json'],
+  'bench build': ['records', 'out', 'seed', 'json'],
+};
+
+const TAKES_OVERRIDES = ['train', 'config print'];
+
+describe('the command line', () => {
+  it('has exactly these commands', () => {
+    expect(Object.keys(COMMANDS)).toEqual(Object.keys(FROZEN));
+  });
+
+  it.each(Object.keys(FROZEN))('mimic %s has exactly its frozen flags', async (name) => {
+    const command = await COMMANDS[name]?.load();
+    expect(Object.keys(command?.flags ?? {})).toEqual(FROZEN[name]);
+    expect(command?.takesOverrides ?? false).toBe(TAKES_OVERRIDES.includes(name));
+    expect(command?.positional).toBe(name === 'data validate' ? 'FILE' : undefined);
+  });
+
+  it.each(Object.keys(FROZEN))('mimic %s describes every flag and gives three examples of itself', async (name) => {
+    const command = await COMMANDS[name]?.load();
+    for (const flag of Object.values(command?.flags ?? {})) expect(flag.describe).toMatch(/\w{2}/);
+    expect(command?.examples).toHaveLength(3);
+    for (const [line, what] of command?.examples ?? []) {
+      expect(line.startsWith(`mimic ${name}`)).toBe(true);
+      expect(what).not.toBe('');
+    }
+    expect(command?.exitCodes).toEqual(expect.arrayContaining([0, 1, 2]));
+  });
+});
