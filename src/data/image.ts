@@ -42,14 +42,20 @@ export async function decodeImage(
 ): Promise<Frames> {
   const name = typeof input === 'string' ? input : `${input.length} bytes`;
   const bytes = typeof input === 'string' ? await readImage(input) : input;
+  if (bytes.length === 0) throw imageError('EMPTY', name, 'the picture has 0 bytes');
   const { size, resize } = sampling;
   try {
-    const data = await sharp(bytes, LIMITS)
+    // Two steps: sharp weighs colours by transparency when it resizes, even where the alpha channel is then removed.
+    const whole = await sharp(bytes, LIMITS)
       .timeout({ seconds: TIMEOUT_SEC })
       .autoOrient()
-      .resize(size, size, { fit: 'cover', kernel: KERNELS[resize], fastShrinkOnLoad: false })
       .removeAlpha()
       .toColourspace('srgb')
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    const data = await sharp(whole.data, { raw: whole.info })
+      .timeout({ seconds: TIMEOUT_SEC })
+      .resize(size, size, { fit: 'cover', kernel: KERNELS[resize] })
       .raw()
       .toBuffer();
     const timing = { indices: Int32Array.of(0), timesSec: Float64Array.of(0) };
@@ -71,7 +77,7 @@ async function readImage(path: string): Promise<Uint8Array> {
 
 function reasonOf(message: string): keyof typeof HINTS {
   if (/pixel limit/.test(message)) return 'DIMENSIONS';
-  if (/unsupported image format|Input Buffer is empty/i.test(message)) return 'FORMAT';
+  if (/unsupported image format/.test(message)) return 'FORMAT';
   return /timeout/.test(message) ? 'TIMEOUT' : 'DAMAGED';
 }
 

@@ -28,6 +28,9 @@ export async function readAnswers(path: string): Promise<Answer[]> {
     return ResultSchema.parse(JSON.parse(await readFile(path, 'utf8'))).answers;
   } catch (cause) {
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
-    throw new DataError('E_EVAL_RESULT', `${path}: ${reason}`, { hint: 'give a file that `mimic eval --out` wrote', cause });
+    throw new DataError('E_EVAL_RESULT', `${path}: ${reason}`, {
+      hint: 'give a file that `mimic eval --out` wrote',
+      cause,
+    });
   }
 }

@@ -1,4 +1,5 @@
 /** `mimic eval`: answers a question file, prints accuracies beside blind baselines, writes every answer. */
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { BackendOptions } from '../backend/select.js';
 import { writeFileAtomic } from '../base/atomic-file.js';
@@ -52,7 +53,10 @@ export async function runEval(options: EvalOptions): Promise<0 | 3> {
   const result = await (options.checkpoint === undefined
     ? evaluateBaseline(options, file, benchSha256)
     : evaluateCheckpoint(options.checkpoint, options, file, benchSha256));
-  if (options.out !== undefined) await writeFileAtomic(options.out, `${JSON.stringify(result, null, 1)}\n`);
+  if (options.out !== undefined) {
+    await writeFileAtomic(options.out, `${JSON.stringify(result, null, 1)}\n`);
+    await rm(partialFile(options.out), { force: true });
+  }
   await print(result, options);
   return result.scores.failed + (result.comments?.metrics.failed ?? 0) > 0 ? 3 : 0;
 }
@@ -64,7 +68,13 @@ async function evaluateBaseline(options: EvalOptions, file: QuestionFile, benchS
     throw new ConfigError('E_EVAL_MODEL', `model: got ${model}, expected one of ${BASELINES.join(', ')}`);
   }
   const answers = await evaluateQuestions(answerer, file.questions);
-  return { format: EVAL_FORMAT, settings: { model, seed, benchSha256 }, scores: scoreAnswers(answers), baselines: {}, answers };
+  return {
+    format: EVAL_FORMAT,
+    settings: { model, seed, benchSha256 },
+    scores: scoreAnswers(answers),
+    baselines: {},
+    answers,
+  };
 }
 
 async function evaluateCheckpoint(
@@ -79,12 +89,17 @@ async function evaluateCheckpoint(
     const settings = await settingsOf(chat, benchSha256, seed);
     const model = new ModelAnswerer(chat, { dataRoot });
     const answers = await askAll(model, file, settings, out);
-    const baselines = { ...baselinesOf(file, seed), 'text-only': new ModelAnswerer(chat, { dataRoot, textOnly: true }) };
+    const baselines = {
+      ...baselinesOf(file, seed),
+      'text-only': new ModelAnswerer(chat, { dataRoot, textOnly: true }),
+    };
     const scored: Record<string, EvalResult['scores']> = {};
     for (const [name, answerer] of Object.entries(baselines)) {
       scored[name] = scoreAnswers(await evaluateQuestions(answerer, file.questions));
     }
-    const texts = options.comments ? await writeComments((request) => model.writeComment(request, seed), file.comments) : undefined;
+    const texts = options.comments
+      ? await writeComments((request) => model.writeComment(request, seed), file.comments)
+      : undefined;
     return {
       format: EVAL_FORMAT,
       settings,
@@ -99,8 +114,13 @@ async function evaluateCheckpoint(
 }
 
 /** Asks the model, keeping the answers beside `out` as they come. */
-async function askAll(model: Answerer, { questions }: QuestionFile, settings: EvalSettings, out?: string): Promise<Answer[]> {
-  const log = out === undefined ? undefined : await openAnswerLog(`${out}.partial.jsonl`, settings);
+async function askAll(
+  model: Answerer,
+  { questions }: QuestionFile,
+  settings: EvalSettings,
+  out?: string,
+): Promise<Answer[]> {
+  const log = out === undefined ? undefined : await openAnswerLog(partialFile(out), settings);
   const known = log?.known ?? new Map<string, Answer>();
   const progress = new Progress('questions', { total: questions.length }, known.size);
   let done = known.size;
@@ -118,6 +138,8 @@ async function askAll(model: Answerer, { questions }: QuestionFile, settings: Ev
     await log?.close();
   }
 }
+
+const partialFile = (out: string): string => `${out}.partial.jsonl`;
 
 function baselinesOf({ questions }: QuestionFile, seed: number): Record<string, Answerer> {
   return { random: randomBaseline(seed), majority: majorityBaseline(questions), longest: longestOptionBaseline() };
@@ -140,7 +162,8 @@ async function settingsOf(chat: MimicChat, benchSha256: string, seed: number): P
 
 async function print(result: EvalResult, options: EvalOptions): Promise<void> {
   const { answers, ...summary } = result;
-  const comparison = options.compare === undefined ? undefined : compareRuns(await readAnswers(options.compare), answers);
+  const comparison =
+    options.compare === undefined ? undefined : compareRuns(await readAnswers(options.compare), answers);
   if (options.json) {
     process.stdout.write(`${JSON.stringify({ ...summary, ...(comparison === undefined ? {} : { comparison }) })}\n`);
     return;

@@ -42,7 +42,10 @@ export interface CommentMetrics {
 }
 
 /** Side metrics, not a score: how human a comment is, only people can say. */
-export function commentMetrics(written: readonly WrittenComment[], requests: readonly CommentRequest[]): CommentMetrics {
+export function commentMetrics(
+  written: readonly WrittenComment[],
+  requests: readonly CommentRequest[],
+): CommentMetrics {
   const texts = written.flatMap(({ text }) => (text === null ? [] : [text]));
   const ids = new Set(written.flatMap(({ id, text }) => (text === null ? [] : [id])));
   const references = requests.filter(({ id }) => ids.has(id)).flatMap((request) => request.references);

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import type { BackendOptions } from '../backend/select.js';
@@ -54,19 +55,25 @@ export class MimicChat {
   static async load(dir: string, options: BackendOptions = {}): Promise<MimicChat> {
     await ensureBackend(options);
     const { model, config, tokenizerDir } = await loadModelFolder(dir);
-    const parsed = FolderSchema.safeParse(config);
-    if (!parsed.success)
-      throw new CheckpointError('E_FOLDER_CONFIG', `${dir}/config.yaml: ${z.prettifyError(parsed.error)}`);
-    const { video, prompt, train } = parsed.data;
-    const { imageSize, numFrames } = model.config.spatial;
-    const sampling = { ...video, size: imageSize, numFrames };
-    return new MimicChat({
-      model,
-      tokenizer: await loadTokenizer(tokenizerDir),
-      prompt,
-      sampling,
-      contextLength: train.maxLength,
-    });
+    try {
+      const parsed = FolderSchema.safeParse(config);
+      if (!parsed.success) {
+        throw new CheckpointError('E_FOLDER_CONFIG', `${dir}/config.yaml: ${z.prettifyError(parsed.error)}`);
+      }
+      const { video, prompt, train } = parsed.data;
+      const { imageSize, numFrames } = model.config.spatial;
+      return new MimicChat({
+        model,
+        tokenizer: await loadTokenizer(tokenizerDir),
+        prompt,
+        sampling: { ...video, size: imageSize, numFrames },
+        contextLength: train.maxLength,
+        weightFiles: [...new Set([tokenizerDir, dir])].map((folder) => join(folder, 'model.safetensors')),
+      });
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
   }
 
   /**

@@ -4,6 +4,7 @@
  * A checkpoint of a tuned model holds only what was trained; `base:` in its config names the folder (relative to the
  * checkpoint's) that holds the rest.
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
@@ -13,6 +14,7 @@ import { CheckpointError } from '../base/errors.js';
 import { ModelSchema } from './config.js';
 import { MimicChatModel } from './mimic-chat.js';
 import type { ParameterStore } from './parameters.js';
+import { MANIFEST_NAME, verifyCheckpointFiles } from './weights/manifest.js';
 import { openSafetensors } from './weights/safetensors.js';
 
 const FolderSchema = z.looseObject({ model: ModelSchema, base: z.string().optional() });
@@ -28,6 +30,7 @@ export interface ModelFolder {
 /** @throws CheckpointError when a file is absent or invalid, or a parameter is missing, extra or of another shape */
 export async function loadModelFolder(dir: string): Promise<ModelFolder> {
   const config = await readFolderConfig(dir);
+  if (existsSync(join(dir, MANIFEST_NAME))) await verifyCheckpointFiles(dir);
   const model = new MimicChatModel(config.model);
   if (config.base !== undefined) await loadWeights(model.parameters, resolve(dir, config.base), { partial: true });
   await loadWeights(model.parameters, dir, { partial: config.base !== undefined });

@@ -13,6 +13,8 @@ export interface TrainingSample {
 
 /** Samples padded on the right to one length; rows, labels and weights of the supervised tokens only. */
 export interface Batch {
+  /** Ids of the samples, for messages. */
+  readonly sampleIds: readonly string[];
   readonly ids: Int32Array;
   readonly batch: number;
   readonly length: number;
@@ -45,6 +47,7 @@ export function collate(samples: readonly TrainingSample[], reduction: LossReduc
     }
   }
   return {
+    sampleIds: samples.map(({ id }) => id),
     ids,
     batch: samples.length,
     length,

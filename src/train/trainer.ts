@@ -55,6 +55,7 @@ export class Trainer {
       gradients = addGradients(gradients, part.gradients);
     }
     try {
+      if (!Number.isFinite(loss)) throw lossNotFinite(step, loss, batches);
       const gradNorm = this.optimizer.step(gradients, { lr: learningRate });
       return { loss, gradNorm, supervisedTokens: batches.reduce((sum, batch) => sum + batch.labels.length, 0) };
     } finally {
@@ -78,4 +79,12 @@ export class Trainer {
 function dropoutSeedOf(seed: number, step: number, micro: number): number {
   // Spread over the 32-bit space: consecutive steps must not share the per-layer offsets added to it.
   return hashLabel(`dropout/${seed}/${step}/${micro}`) & 0x7fffffff;
+}
+
+function lossNotFinite(step: number, loss: number, batches: readonly Batch[]): DataError {
+  const ids = batches.flatMap(({ sampleIds }) => sampleIds);
+  return new DataError('E_LOSS_NOT_FINITE', `Step ${step}: the loss is ${loss}. Samples: ${ids.join(', ')}.`, {
+    hint: 'Lower train.learningRate, or look at these samples; no weight was changed and the last checkpoint is intact.',
+    context: { step, ids },
+  });
 }

@@ -4,7 +4,7 @@
  * The position of a run is one number, the optimizer step: batches, questions and dropout are functions of (seed, step).
  */
 import { join } from 'node:path';
-import { ConfigError, DataError } from '../base/errors.js';
+import { ConfigError } from '../base/errors.js';
 import { Rng } from '../base/rng.js';
 import { letterIds } from '../data/prompt.js';
 import { readRecords } from '../data/read-records.js';
@@ -127,16 +127,6 @@ export async function tune(options: TuneOptions): Promise<TuneResult> {
 
       const learningRate = learningRateAt(config.train, state.step, totalSteps);
       const { loss, gradNorm } = trainer.step(state.step, batches, learningRate);
-      if (!Number.isFinite(loss)) {
-        const ids = micro.flatMap((records) => Array.from(records, (record) => train.records[record]?.id ?? '?'));
-        throw new DataError(
-          'E_LOSS_NOT_FINITE',
-          `Step ${state.step + 1}: the loss is ${loss}. Samples: ${ids.join(', ')}.`,
-          {
-            hint: 'Lower train.learningRate, or look at these samples; the last checkpoint is intact.',
-          },
-        );
-      }
       const step = state.step + 1;
       const last = step === totalSteps;
       const validated = validation !== null && (last || step % config.train.evalEverySteps === 0);
@@ -216,9 +206,13 @@ function createOptimizer(model: MimicChatModel, config: RunConfig): AdamW {
   const parameters = model.parameters.trainable();
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   return new AdamW(
-    parameters.map(({ name, value, part }) => ({
-      ...{ name, value, decay: value.rank > 1 },
-      lrScale: part === 'lora' ? loraLearningRateScale : 1,
+    parameters.map((parameter) => ({
+      name: parameter.name,
+      // Read at each step: a resume replaces the values after the optimizer was made.
+      get value() {
+        return parameter.value;
+      },
+      lrScale: parameter.part === 'lora' ? loraLearningRateScale : 1,
     })),
     {
       ...{ beta1, beta2, eps, weightDecay, maxGradNorm },

@@ -6,7 +6,9 @@ const FROZEN: Readonly<Record<string, readonly string[]>> = {
   demo: ['out', 'seed', 'quick', 'backend', 'threads'],
   doctor: ['json'],
   train: ['config', 'resume', 'dry-run', 'ablate', 'backend', 'threads'],
-  eval: ['bench', 'checkpoint', 'model', 'out', 'json', 'backend', 'threads'],
+  eval: [
+    ...['bench', 'checkpoint', 'model', 'root', 'out', 'compare', 'comments', 'seed', 'json', 'backend', 'threads'],
+  ],
   choose: ['checkpoint', 'video', 'question', 'options', 'json', 'backend', 'threads'],
   comment: [
     ...['checkpoint', 'video', 'n', 'seed', 'temperature', 'top-p', 'top-k', 'repetition-penalty', 'max-tokens'],

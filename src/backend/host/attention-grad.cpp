@@ -8,9 +8,9 @@ struct GradBuffers {
 
 // Adds one tile's part to dq, dk and dv. With P = exp(S - lse), dS = P (dP - delta) scale:
 //   dv += P^T dy, dk += dS^T q, dq += dS k.
-static void tile_grad(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, i64 s0, i64 cols, i64 block, const float* q, const float* dy,
+static void tile_grad(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, i64 s0, int cols, i64 block, const float* q, const float* dy,
                       const float* delta, const float* lse, float* dq, float* dk, float* dv, const GradBuffers& w) {
-  const i64 width = pad(cols);
+  const int width = (int)pad(cols);
   masked_scores(a, b, t0, rows, s0, cols, q, {w.k_columns, a.dim, block}, w.p, width);
   multiply_panels(rows, width, a.dim, {dy, a.q_token(), 1}, false, {w.v_columns, a.dim, block}, {w.dp, width, false, nullptr});
   const float* row_lse = lse + (b * a.heads + h) * a.queries + t0;
@@ -18,7 +18,7 @@ static void tile_grad(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, i
     float *p = w.p + i * width, *ds = w.dp + i * width;
     const float shift = row_lse[i] == -INFINITY ? INFINITY : row_lse[i], d = delta[i];
 #pragma omp simd
-    for (i64 j = 0; j < width; j++) {
+    for (int j = 0; j < width; j++) {
       const float pij = exp_(p[j] - shift);
       p[j] = pij;
       ds[j] = pij * (ds[j] - d) * a.scale;
@@ -66,7 +66,8 @@ extern "C" void host_attention_grad(const float* dy, const float* q, const float
       pack_columns(block, dim, {k + at_k, a.k_token(), 1}, w.k_rows);
       for (i64 h = 0; h < per_group; h++)
         for (i64 t0 = 0; t0 < queries; t0 += QUERY_BLOCK) {
-          const i64 rows = least(queries - t0, QUERY_BLOCK), cols = least(a.visible(t0 + rows - 1) - s0, block);
+          const i64 rows = least(queries - t0, QUERY_BLOCK);
+          const int cols = (int)least(a.visible(t0 + rows - 1) - s0, block);
           if (cols <= 0) continue;
           const i64 at_q = a.q_at(b, t0, g * per_group + h);
           tile_grad(a, b, g * per_group + h, t0, rows, s0, cols, block, q + at_q, dy + at_q, delta + h * queries + t0, lse, dq + at_q, dk + at_k,

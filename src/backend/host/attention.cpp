@@ -12,17 +12,17 @@ static void attend(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, cons
   for (i64 i = 0; i < rows; i++) top[i] = -INFINITY, sum[i] = 0;
   const i64 seen = a.visible(t0 + rows - 1);
   for (i64 s0 = 0; s0 < seen; s0 += KEY_BLOCK) {
-    const i64 cols = least(seen - s0, KEY_BLOCK), width = pad(cols);
+    const int cols = (int)least(seen - s0, KEY_BLOCK), width = (int)pad(cols);
     const i64 block = least(a.keys - s0, KEY_BLOCK);
     masked_scores(a, b, t0, rows, s0, cols, q, {packed_k + s0 * a.dim, a.dim, block}, scores, width);
     for (i64 i = 0; i < rows; i++) {
       float* row = scores + i * width;
       float block_top = top[i], block_sum = 0;
 #pragma omp simd reduction(max : block_top)
-      for (i64 j = 0; j < width; j++) block_top = row[j] > block_top ? row[j] : block_top;
+      for (int j = 0; j < width; j++) block_top = row[j] > block_top ? row[j] : block_top;
       const float shift = block_top == -INFINITY ? 0.0f : block_top;
 #pragma omp simd reduction(+ : block_sum)
-      for (i64 j = 0; j < width; j++) {
+      for (int j = 0; j < width; j++) {
         const float p = exp_(row[j] - shift);
         row[j] = p;
         block_sum += p;

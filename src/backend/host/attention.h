@@ -32,17 +32,16 @@ struct AttentionShape {
 };
 
 // scores[rows x width] = scale * q k^T for queries t0.. and keys s0.., hidden ones -inf. `width` is a multiple of LANES.
-static inline void masked_scores(const AttentionShape& a, i64 b, i64 t0, i64 rows, i64 s0, i64 cols, const float* q, Panels k,
-                                 float* scores, i64 width) {
+static inline void masked_scores(const AttentionShape& a, i64 b, i64 t0, i64 rows, i64 s0, int cols, const float* q, Panels k, float* scores,
+                                 int width) {
   multiply_panels(rows, width, a.dim, {q, a.q_token(), 1}, false, k, {scores, width, false, nullptr});
+  const int* keep = a.keep ? a.keep + b * a.keys + s0 : nullptr;
   for (i64 i = 0; i < rows; i++) {
     float* row = scores + i * width;
-    const i64 seen = least(a.visible(t0 + i) - s0, cols);
+    const int seen = (int)least(a.visible(t0 + i) - s0, cols);
 #pragma omp simd
-    for (i64 j = 0; j < width; j++) row[j] = j < seen ? row[j] * a.scale : -INFINITY;
-    if (a.keep) {
-      const int* keep = a.keep + b * a.keys + s0;
-      for (i64 j = 0; j < cols; j++) row[j] = keep[j] ? row[j] : -INFINITY;
-    }
+    for (int j = 0; j < width; j++) row[j] = j < seen ? row[j] * a.scale : -INFINITY;
+    if (keep)
+      for (int j = 0; j < seen; j++) row[j] = keep[j] ? row[j] : -INFINITY;
   }
 }

@@ -15,7 +15,7 @@ static thread_local Scratch rows_scratch, columns_scratch;
 static void multiply(i64 M, i64 N, i64 K, Matrix a, Matrix b, float* c, i64 ldc, const float* bias, bool accumulate) {
   float* packed_b = columns_scratch.get(pad(least(N, BLOCK_N)) * least(K, BLOCK_K));
   const bool pack_a = !(a.col == 1 || a.row == 1) || N > 4 * NR;
-  float* packed_a = pack_a ? rows_scratch.get(BLOCK_M * BLOCK_K) : nullptr;
+  float* packed_a = pack_a ? rows_scratch.get(BLOCK_M * BLOCK_K + LANES) : nullptr;
   for (i64 n0 = 0; n0 < N; n0 += BLOCK_N) {
     const i64 cols = least(N - n0, BLOCK_N);
     for (i64 k0 = 0; k0 < K; k0 += BLOCK_K) {

@@ -1,12 +1,28 @@
 #include "tile.h"
 
 #include <utility>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 typedef float vec __attribute__((vector_size(LANES * 4), may_alias));
 typedef float vec_unaligned __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
 static inline vec load(const float* p) { return *(const vec_unaligned*)p; }
 static inline void store(float* p, vec v) { *(vec_unaligned*)p = v; }
+
+// The first `count` lanes; the rest read as 0 and are not written.
+#if defined(__AVX512F__)
+static inline vec load_part(const float* p, i64 count) { return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p); }
+static inline void store_part(float* p, vec v, i64 count) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v); }
+#else
+static inline vec load_part(const float* p, i64 count) {
+  vec v = {};
+  memcpy(&v, p, count * sizeof(float));
+  return v;
+}
+static inline void store_part(float* p, vec v, i64 count) { memcpy(p, &v, count * sizeof(float)); }
+#endif
 
 struct TileCall {
   i64 depth;
@@ -53,14 +69,17 @@ static void tile(const TileCall& t) {
       for (int v = 0; v < VECS; v++) store(t.c + m * t.ldc + v * LANES, acc[m][v]);
     return;
   }
-  float result[ROWS][WIDTH];
-#pragma GCC unroll 16
-  for (int m = 0; m < ROWS; m++)
+  // The general epilogue: bias, and a last vector that may be partly outside of C.
+  constexpr int LAST = (VECS - 1) * LANES;
+  const i64 rest = t.cols - LAST;
+  vec bias[VECS];
 #pragma GCC unroll 2
-    for (int v = 0; v < VECS; v++) store(result[m] + v * LANES, acc[m][v]);
+  for (int v = 0; v < VECS; v++) bias[v] = t.bias ? load_part(t.bias + v * LANES, v * LANES < LAST ? LANES : rest) : vec{};
+#pragma GCC unroll 16
   for (int m = 0; m < ROWS; m++) {
     float* c = t.c + m * t.ldc;
-    for (i64 n = 0; n < t.cols; n++) c[n] = (t.accumulate ? c[n] : 0.0f) + (t.bias ? t.bias[n] : 0.0f) + result[m][n];
+    if (VECS == 2) store(c, acc[m][0] + bias[0] + (t.accumulate ? load(c) : vec{}));
+    store_part(c + LAST, acc[m][VECS - 1] + bias[VECS - 1] + (t.accumulate ? load_part(c + LAST, rest) : vec{}), rest);
   }
 }
 
@@ -92,24 +111,62 @@ void multiply_panels(i64 rows, i64 cols, i64 depth, Matrix a, bool a_packed, Pan
   }
 }
 
+// a0 b0 a1 b1 .. of the lower (HIGH = 0) or upper halves.
+template <int HIGH, int... I>
+static inline vec interleave(vec a, vec b, std::integer_sequence<int, I...>) {
+  typedef int index __attribute__((vector_size(LANES * 4)));
+  return __builtin_shuffle(a, b, index{(I / 2 + HIGH * LANES / 2 + (I % 2) * LANES)...});
+}
+
+// dst[k * to + j] = src[j * from + k] for k < LANES, j < count; stores LANES wide, so `dst` needs that room behind it.
+// log2(LANES) rounds of a perfect shuffle of all rows transpose a square block in registers.
+static inline void transpose_block(const float* src, i64 from, i64 count, float* dst, i64 to) {
+  constexpr auto lanes = std::make_integer_sequence<int, LANES>();
+  vec rows[LANES], next[LANES];
+#pragma GCC unroll 16
+  for (int j = 0; j < LANES; j++) rows[j] = j < count ? load(src + j * from) : vec{};
+#pragma GCC unroll 4
+  for (int round = 1; round < LANES; round *= 2) {
+#pragma GCC unroll 16
+    for (int j = 0; j < LANES / 2; j++) {
+      next[2 * j] = interleave<0>(rows[j], rows[j + LANES / 2], lanes);
+      next[2 * j + 1] = interleave<1>(rows[j], rows[j + LANES / 2], lanes);
+    }
+#pragma GCC unroll 16
+    for (int j = 0; j < LANES; j++) rows[j] = next[j];
+  }
+#pragma GCC unroll 16
+  for (int k = 0; k < LANES; k++) store(dst + k * to, rows[k]);
+}
+
+// dst[k * to + j] = src(j, k) for j < count <= room, k < depth; columns up to `room` are zeros or later overwritten.
+static void pack_lines(i64 count, i64 depth, const float* src, i64 line, i64 step, float* dst, i64 to) {
+  i64 k = 0;
+  if (step == 1)
+    for (; k + LANES <= depth; k += LANES) transpose_block(src + k, line, count, dst + k * to, to);
+  for (; k < depth; k++) {
+    for (i64 j = 0; j < count; j++) dst[k * to + j] = src[j * line + k * step];
+    for (i64 j = count; j < LANES; j++) dst[k * to + j] = 0;
+  }
+}
+
 void pack_columns(i64 depth, i64 cols, Matrix b, float* packed) {
   for (i64 n = 0; n < cols; n += NR) {
     const i64 width = least(cols - n, NR), padded = width > LANES ? NR : LANES;
     float* panel = packed + n * depth;
-    if (b.col == 1) {
-      for (i64 k = 0; k < depth; k++) {
-        const float* src = b.data + k * b.row + n;
-        float* dst = panel + k * padded;
-        for (i64 j = 0; j < width; j++) dst[j] = src[j];
-        for (i64 j = width; j < padded; j++) dst[j] = 0;
-      }
+    if (b.col != 1) {
+      for (i64 j = 0; j < padded; j += LANES)
+        pack_lines(least(width - j, LANES), depth, b.data + (n + j) * b.col, b.col, b.row, panel + j, padded);
+      continue;
+    }
+    const float* src = b.data + n;
+    if (padded == LANES) {
+      for (i64 k = 0; k < depth; k++) store(panel + k * LANES, load_part(src + k * b.row, width));
     } else {
-      for (i64 j = 0; j < width; j++) {
-        const float* src = b.data + (n + j) * b.col;
-        for (i64 k = 0; k < depth; k++) panel[k * padded + j] = src[k * b.row];
+      for (i64 k = 0; k < depth; k++) {
+        store(panel + k * NR, load(src + k * b.row));
+        store(panel + k * NR + LANES, load_part(src + k * b.row + LANES, width - LANES));
       }
-      for (i64 j = width; j < padded; j++)
-        for (i64 k = 0; k < depth; k++) panel[k * padded + j] = 0;
     }
   }
 }
@@ -118,9 +175,11 @@ void pack_rows(i64 rows, i64 depth, Matrix a, float* packed) {
   for (i64 m = 0; m < rows; m += MR) {
     const i64 height = least(rows - m, MR);
     float* panel = packed + m * depth;
-    for (i64 i = 0; i < height; i++) {
-      const float* src = a.data + (m + i) * a.row;
-      for (i64 k = 0; k < depth; k++) panel[k * height + i] = src[k * a.col];
+    if (a.row != 1) {
+      pack_lines(height, depth, a.data + m * a.row, a.row, a.col, panel, height);
+      continue;
     }
+    for (i64 k = 0; k < depth; k++)
+      for (i64 i = 0; i < height; i++) panel[k * height + i] = a.data[m + i + k * a.col];
   }
 }

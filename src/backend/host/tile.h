@@ -62,7 +62,8 @@ struct Target {
 
 void pack_columns(i64 depth, i64 cols, Matrix b, float* packed);
 
-// A in panels of MR rows, each depth x height: neighbours in m become neighbours in memory.
+// A in panels of MR rows, each depth x height: neighbours in m become neighbours in memory. Writes up to LANES floats
+// behind the last panel.
 void pack_rows(i64 rows, i64 depth, Matrix a, float* packed);
 
 // C[rows x cols] over the first `depth` rows of the panels. `a_packed`: a.data is pack_rows' output of that depth.

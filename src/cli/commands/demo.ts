@@ -18,7 +18,7 @@ export const demo = defineCommand({
     ['mimic demo --quick', 'the same path in a fraction of the time'],
     ['mimic demo --out runs/demo-7 --seed 7 --backend native', 'another seed, beside the first'],
   ],
-  exitCodes: [EXIT_CODE.done, EXIT_CODE.internal, EXIT_CODE.user, EXIT_CODE.interrupted],
+  exitCodes: [EXIT_CODE.done, EXIT_CODE.internal, EXIT_CODE.user],
   async run({ out, ...options }) {
     const { runDemo } = await import('../../demo/run-demo.js');
     await runDemo({ outDir: out, ...options });

@@ -10,7 +10,7 @@ export const train = defineCommand({
     'dry-run': {
       type: 'boolean',
       default: false,
-      describe: 'checks settings, data and memory, then stops before step 1',
+      describe: 'one step without memory or data: checks settings and sizes, then stops',
     },
     ablate: {
       type: 'string',
@@ -28,7 +28,7 @@ export const train = defineCommand({
       'settings on top of the file',
     ],
   ],
-  exitCodes: [EXIT_CODE.done, EXIT_CODE.internal, EXIT_CODE.user, EXIT_CODE.someFailed, EXIT_CODE.interrupted],
+  exitCodes: [EXIT_CODE.done, EXIT_CODE.internal, EXIT_CODE.user, EXIT_CODE.interrupted],
   async run({ config, 'dry-run': dryRun, ...options }, { overrides }) {
     const { runTrain } = await import('../../train/run-train.js');
     const { interrupted } = await runTrain({ configFile: config, overrides, dryRun, ...options });

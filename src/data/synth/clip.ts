@@ -9,8 +9,8 @@ export const CLIP_SIZE = 64;
 const CANVAS_SIZE = 2 * CLIP_SIZE;
 const CENTER = CANVAS_SIZE / 2;
 /** Frames after which everything repeats; divides the step between sampled frames, so those all show `SAMPLED_PHASE`. */
-const PERIOD = 4;
-const SAMPLED_PHASE = 2;
+export const PERIOD = 4;
+export const SAMPLED_PHASE = 2;
 const NOISE_SIGMA = 4;
 const OUTLINE = 3;
 const DISC_MARGIN = 8;

@@ -24,8 +24,8 @@ interface GroupReceipt {
 }
 
 /**
- * Renders `plans` to `videosDir`/<id>.mp4 with one ffmpeg. The encoder's rate control looks across the clips of a group, so
- * a group is rendered whole or not at all: skipped when its receipt names the same recipe and all its files have the
+ * Renders `plans` to `videosDir`/<id>.mp4 with one ffmpeg. A group is rendered whole or
+ * not at all, since the encoder may look across its clips: skipped when its receipt names the same recipe and all its files have the
  * recorded SHA-256.
  *
  * @returns whether it had to be rendered

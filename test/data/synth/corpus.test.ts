@@ -4,9 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Rng } from '../../../src/base/rng.js';
 import { readJsonl } from '../../../src/data/jsonl.js';
 import { VideoRecord } from '../../../src/data/record.js';
+import { drawClip } from '../../../src/data/synth/clip.js';
 import { type CorpusProgress, synthesizeCorpus } from '../../../src/data/synth/corpus.js';
+import { encodeClips } from '../../../src/data/synth/encode.js';
+import { FACT_VALUES } from '../../../src/data/synth/facts.js';
 
 const counts = { train: 33, validation: 2, test: 1 };
 let root: string;
@@ -15,6 +19,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
+const FRAME_BYTES = 64 * 64 * 3;
+async function decode(file: string): Promise<Buffer> {
+  const args = ['-v', 'error', '-i', file, '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-'];
+  const { stdout } = await promisify(execFile)('ffmpeg', args, { encoding: 'buffer', maxBuffer: 2 ** 24 });
+  return stdout;
+}
 const videos = async (dir: string) =>
   (await readdir(join(dir, 'videos'))).filter((name) => name.endsWith('.mp4')).sort();
 const bytes = (dir: string, id: string) => readFile(join(dir, 'videos', `${id}.mp4`));
@@ -36,14 +46,28 @@ describe('synthesizeCorpus', { timeout: 60_000 }, () => {
     expect(progress.at(-1)).toEqual({ done: 36, total: 36, reused: 0 });
     for (const id of ['train-00000', 'train-00029', 'train-00030', 'test-00000']) {
       const file = join(dir, 'videos', `${id}.mp4`);
-      const { stdout } = await promisify(execFile)(
-        'ffmpeg',
-        ['-v', 'error', '-i', file, '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-'],
-        { encoding: 'buffer', maxBuffer: 2 ** 24 },
-      );
-      expect(stdout.length).toBe(33 * 64 * 64 * 3);
+      expect((await decode(file)).length).toBe(33 * FRAME_BYTES);
     }
     expect((await readdir(join(dir, 'videos'))).filter((name) => name.includes('partial'))).toEqual([]);
+  });
+
+  it('keeps motion and lamp out of the sampled frames of the encoded video too', async () => {
+    const facts = { shape: 'ball', color: 'red', bg: 'beach', layout: 'topleft' } as const;
+    const variants = FACT_VALUES.motion.flatMap((motion) =>
+      FACT_VALUES.lamp.map((lamp) => ({ ...facts, motion, lamp })),
+    );
+    const dir = await mkdtemp(join(root, 'variants-'));
+    const files = await encodeClips(
+      variants.map((variant) => drawClip(variant, new Rng(6, 'pixels'))),
+      dir,
+    );
+    const decoded = await Promise.all(files.map(decode));
+    const frame = (clip: Buffer | undefined, i: number) =>
+      clip?.subarray(i * FRAME_BYTES, (i + 1) * FRAME_BYTES).toString('hex');
+    for (const i of [2, 6, 10, 14, 18, 22, 26, 30]) {
+      expect(new Set(decoded.map((clip) => frame(clip, i))).size, `frame ${i}`).toBe(1);
+    }
+    expect(new Set(decoded.map((clip) => clip.toString('hex'))).size).toBe(variants.length);
   });
 
   it('gives the same bytes for the same seed, and keeps splits apart', async () => {

@@ -6,7 +6,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Rng } from '../../../src/base/rng.js';
 import { decodeVideo } from '../../../src/data/video/decode-video.js';
 import type { VideoLimits } from '../../../src/data/video/limits.js';
-import { ffmpegChildren, makeMedia, mediaFolder, refusal, sampling } from './media.js';
+import { livingChildren, makeMedia, mediaFolder, refusal, sampling } from './media.js';
 
 const media = mediaFolder();
 const FRAMES = 25;
@@ -40,7 +40,7 @@ describe('decodeVideo on broken files', () => {
     makeMedia([...source, '-c:v', 'mpeg4', '-q:v', '3', media('movie.avi')]);
     makeMedia([...source, '-c:v', 'libvpx', '-deadline', 'realtime', media('movie.webm')]);
   });
-  afterEach(() => expect(ffmpegChildren()).toEqual([]));
+  afterEach(() => expect(livingChildren()).toBe(0));
 
   it.each(FILES)('refuses every cut of %s', async (name) => {
     const bytes = readFileSync(media(name)).length;

@@ -3,7 +3,7 @@ import { chmodSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeVideo } from '../../../src/data/video/decode-video.js';
 import { Pool } from '../../../src/data/video/pool.js';
-import { ffmpegChildren, makeMedia, makeNumberedClip, mediaFolder, refusal, sampling } from './media.js';
+import { livingChildren, makeMedia, makeNumberedClip, mediaFolder, refusal, sampling } from './media.js';
 
 const media = mediaFolder();
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -16,7 +16,7 @@ describe('the ffmpeg process of decodeVideo', () => {
   });
   afterEach(() => {
     vi.unstubAllEnvs();
-    expect(ffmpegChildren()).toEqual([]);
+    expect(livingChildren()).toBe(0);
   });
 
   it('is killed when the clip takes longer than the limit', async () => {
@@ -45,7 +45,7 @@ describe('the ffmpeg process of decodeVideo', () => {
 
     const during = new AbortController();
     const work = refusal(decodeVideo(media('long.mp4'), sampling(), { signal: during.signal }), 'E_VIDEO_ABORTED');
-    while (ffmpegChildren().length === 0) await sleep(5);
+    while (livingChildren() === 0) await sleep(5);
     during.abort();
     expect((await work).message).toContain('decoding was aborted');
 
@@ -71,7 +71,7 @@ describe('the ffmpeg process of decodeVideo', () => {
     let done = false;
     const watch = (async () => {
       while (!done) {
-        most = Math.max(most, ffmpegChildren().length);
+        most = Math.max(most, livingChildren());
         await sleep(2);
       }
     })();

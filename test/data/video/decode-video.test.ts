@@ -2,9 +2,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeVideo } from '../../../src/data/video/decode-video.js';
 import type { Frames } from '../../../src/model/frames.js';
 import {
-  ffmpegChildren,
   frameOfLevel,
   levelOf,
+  livingChildren,
   makeMedia,
   makeNumberedClip,
   mediaFolder,
@@ -164,7 +164,7 @@ describe('decodeVideo', () => {
     );
     for (const other of others)
       expect(Buffer.compare(other.temporal.data, first?.temporal.data ?? new Uint8Array())).toBe(0);
-    expect(ffmpegChildren()).toEqual([]);
+    expect(livingChildren()).toBe(0);
   });
 
   it('changes a flat grey by at most one level', async () => {

@@ -80,8 +80,7 @@ export async function refusal(work: Promise<unknown>, code: string): Promise<Mim
   return error;
 }
 
-/** Command lines of this process's living ffmpeg children, from /proc. */
-export function ffmpegChildren(): string[] {
-  const list = execFileSync('ps', ['-o', 'stat=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' });
-  return list.split('\n').filter((line) => /ffmpeg/.test(line) && !line.startsWith('Z'));
+/** Child processes of this one that have not ended, ffmpeg's among them. */
+export function livingChildren(): number {
+  return process.getActiveResourcesInfo().filter((resource) => resource === 'ProcessWrap').length;
 }
