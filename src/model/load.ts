@@ -32,15 +32,20 @@ export async function loadModelFolder(dir: string): Promise<ModelFolder> {
   const config = await readFolderConfig(dir);
   if (existsSync(join(dir, MANIFEST_NAME))) await verifyCheckpointFiles(dir);
   const model = new MimicChatModel(config.model);
-  if (config.base !== undefined) await loadWeights(model.parameters, resolve(dir, config.base), { partial: true });
-  await loadWeights(model.parameters, dir, { partial: config.base !== undefined });
-  const missing = model.parameters.list().filter((parameter) => !parameter.hasValue);
-  if (missing.length > 0) {
-    throw new CheckpointError(
-      'E_WEIGHTS_MISSING',
-      `${dir}: ${missing.length} of ${model.parameters.list().length} parameters are in no file: ${names(missing)}.`,
-      { hint: 'Check `base:` in config.yaml, and that model.* is the configuration the weights were saved with.' },
-    );
+  try {
+    if (config.base !== undefined) await loadWeights(model.parameters, resolve(dir, config.base), { partial: true });
+    await loadWeights(model.parameters, dir, { partial: config.base !== undefined });
+    const missing = model.parameters.list().filter((parameter) => !parameter.hasValue);
+    if (missing.length > 0) {
+      throw new CheckpointError(
+        'E_WEIGHTS_MISSING',
+        `${dir}: ${missing.length} of ${model.parameters.list().length} parameters are in no file: ${names(missing)}.`,
+        { hint: 'Check `base:` in config.yaml, and that model.* is the configuration the weights were saved with.' },
+      );
+    }
+  } catch (error) {
+    model.dispose();
+    throw error;
   }
   return { model, config, tokenizerDir: config.base === undefined ? dir : resolve(dir, config.base) };
 }

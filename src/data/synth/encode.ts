@@ -16,7 +16,7 @@ const KEY_FRAMES = `expr:eq(mod(n,${CLIP_FRAMES}),0)+eq(mod(mod(n,${CLIP_FRAMES}
 /** H.264 as platforms serve it; one thread, so that the bytes depend on the frames and the version alone. */
 export const ENCODER_ARGS: readonly string[] = [
   ...['-c:v', 'libx264', '-preset', 'veryfast', '-crf', '23', '-pix_fmt', 'yuv420p', '-threads', '1'],
-  ...['-x264-params', 'no-mbtree=1:qcomp=1', '-sc_threshold', '0', '-force_key_frames', KEY_FRAMES],
+  ...['-x264-params', 'no-mbtree=1:qcomp=1:ipratio=1:pbratio=1', '-sc_threshold', '0', '-force_key_frames', KEY_FRAMES],
   ...['-fflags', '+bitexact', '-flags', '+bitexact'],
   ...['-f', 'segment', '-segment_time', `${CLIP_FRAMES / CLIP_FPS}`, '-reset_timestamps', '1'],
   ...['-segment_format', 'mp4'],

@@ -51,7 +51,7 @@ export async function decodePass(request: PassRequest): Promise<PassResult> {
   });
   const startedAt = performance.now();
   let timer: NodeJS.Timeout | undefined;
-  setDeadline(Math.min(limits.headerTimeoutMs, limits.timeoutMs), 'opening the file');
+  setDeadline(limits.headerTimeoutMs, 'opening the file');
   const onAbort = () => stop(videoError('ABORTED', path, 'decoding was aborted', { cause: signal?.reason }));
   signal?.addEventListener('abort', onAbort);
   if (signal?.aborted) onAbort();

@@ -6,7 +6,7 @@ const count = z.int().positive();
 /** Every limit of the server; a request may ask for less, never for more. */
 export const ServerSchema = z.object({
   host: z.string().min(1).default('127.0.0.1').describe('address to bind; others than loopback need apiKeyFile'),
-  port: z.int().min(0).max(65535).default(8000).describe('0 = any free port'),
+  port: z.int().min(0).max(65535).default(8317).describe('0 = any free port'),
   apiKeyFile: z.string().optional().describe('file of mode 0600 that holds the bearer key'),
   allowHosts: z.array(z.string()).default([]).describe('names accepted in the Host header, besides loopback and host'),
   mediaRoot: z.string().optional().describe('folder whose video files a request may name'),

@@ -6,9 +6,10 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Rng } from '../../../src/base/rng.js';
 import { decodeVideo } from '../../../src/data/video/decode-video.js';
 import type { VideoLimits } from '../../../src/data/video/limits.js';
-import { livingChildren, makeMedia, mediaFolder, refusal, sampling } from './media.js';
+import { makeMedia, mediaFolder, refusal, sampling, watchFfmpeg } from './media.js';
 
 const media = mediaFolder();
+const ffmpeg = watchFfmpeg(media);
 const FRAMES = 25;
 const FILES = ['movie.mp4', 'movie.mkv', 'movie.avi', 'movie.webm'];
 
@@ -40,7 +41,7 @@ describe('decodeVideo on broken files', () => {
     makeMedia([...source, '-c:v', 'mpeg4', '-q:v', '3', media('movie.avi')]);
     makeMedia([...source, '-c:v', 'libvpx', '-deadline', 'realtime', media('movie.webm')]);
   });
-  afterEach(() => expect(livingChildren()).toBe(0));
+  afterEach(() => expect(ffmpeg.living()).toBe(0));
 
   it.each(FILES)('refuses every cut of %s', async (name) => {
     const bytes = readFileSync(media(name)).length;

@@ -4,15 +4,16 @@ import type { Frames } from '../../../src/model/frames.js';
 import {
   frameOfLevel,
   levelOf,
-  livingChildren,
   makeMedia,
   makeNumberedClip,
   mediaFolder,
   refusal,
   sampling,
+  watchFfmpeg,
 } from './media.js';
 
 const media = mediaFolder();
+const ffmpeg = watchFfmpeg(media);
 
 /** Frame number that each decoded picture shows, from the mean of its pixels. */
 function shownFrames({ data, count, width, height }: Frames): number[] {
@@ -164,7 +165,7 @@ describe('decodeVideo', () => {
     );
     for (const other of others)
       expect(Buffer.compare(other.temporal.data, first?.temporal.data ?? new Uint8Array())).toBe(0);
-    expect(livingChildren()).toBe(0);
+    expect(ffmpeg.living()).toBe(0);
   });
 
   it('changes a flat grey by at most one level', async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
@@ -80,7 +80,36 @@ export async function refusal(work: Promise<unknown>, code: string): Promise<Mim
   return error;
 }
 
-/** Child processes of this one that have not ended, ffmpeg's among them. */
-export function livingChildren(): number {
-  return process.getActiveResourcesInfo().filter((resource) => resource === 'ProcessWrap').length;
+/** The ffmpeg processes that the code under test starts, watched through a script that stands in for ffmpeg. */
+export interface FfmpegWatch {
+  /** Path of the stand-in. */
+  readonly binary: string;
+  /** Arguments of each start, in order. */
+  starts(): string[];
+  /** How many run now. */
+  living(): number;
+}
+
+export function watchFfmpeg(media: (name: string) => string): FfmpegWatch {
+  const log = media('ffmpeg.log');
+  const binary = media('ffmpeg');
+  const real = execFileSync('sh', ['-c', 'command -v ffmpeg'], { encoding: 'utf8' }).trim();
+  writeFileSync(log, '');
+  writeFileSync(binary, `#!/bin/sh\necho "$$ $*" >> '${log}'\nexec '${real}' "$@"\n`, { mode: 0o755 });
+  process.env['FFMPEG_PATH'] = binary;
+  const lines = () => readFileSync(log, 'utf8').split('\n').filter(Boolean);
+  return {
+    binary,
+    starts: () => lines().map((line) => line.replace(/^\d+ /, '')),
+    living: () => lines().filter((line) => isAlive(Number.parseInt(line, 10))).length,
+  };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    throw error;
+  }
 }

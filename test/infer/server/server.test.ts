@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DataError } from '../../../src/base/errors.js';
 import { V, writes } from '../mock-session.js';
 import { checkTemporaryFiles, gate, startServer, type TestModel, type TestServer, VIDEO } from './test-server.js';
 
@@ -112,6 +113,17 @@ describe('server, over a socket', () => {
       expect(server.encoded).toHaveLength(1);
       held.open();
       expect((await first).status).toBe(504);
+    });
+  });
+
+  it('names the deadline, not the decoder that it stopped', async () => {
+    const beforeEncode = (_path: string, signal: AbortSignal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(new DataError('E_VIDEO_ABORTED', 'decoding was aborted')));
+      });
+    await listening({ deadlineMs: 50 }, { beforeEncode }, async (_server, url) => {
+      const answer = await post(`${url}/v1/choices`, ask);
+      expect([answer.status, await answer.json()]).toMatchObject([504, { error: { code: 'E_DEADLINE' } }]);
     });
   });
 
