@@ -20,7 +20,11 @@ const ChoiceSchema = z.object({
     .array(text)
     .length(OPTION_LETTERS.length)
     .refine((options) => new Set(options).size === options.length, 'expected four different options'),
-  answer: z.int().min(0).max(OPTION_LETTERS.length - 1).describe('index of the right option'),
+  answer: z
+    .int()
+    .min(0)
+    .max(OPTION_LETTERS.length - 1)
+    .describe('index of the right option'),
   axis: z.exactOptional(z.enum(['spatial', 'temporal', 'style'])),
   fact: z.exactOptional(text),
   meta: z.exactOptional(z.record(z.string(), z.unknown())),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { PreTrainedTokenizer } from '@xenova/transformers/src/tokenizers.js';
 import { DataError } from '../base/errors.js';
 import { nearest } from '../base/nearest.js';
-import { DecodeStream } from './decode-stream.js';
+import { DecodeStream, type TextStream } from './decode-stream.js';
 import { readTokenizerFile, type TokenizerFile } from './tokenizer-file.js';
 
 const TOKENIZER_FILE = 'tokenizer.json';
@@ -23,7 +23,7 @@ export interface Tokenizer {
   /** Text of the ids; control tokens and ids without a piece are left out. */
   decode(ids: readonly number[]): string;
   /** Decodes token by token; characters split over tokens are held back until they are whole. */
-  stream(): DecodeStream;
+  stream(): TextStream;
   /** Writes the tokenizer's files into a directory. */
   save(dir: string): Promise<void>;
 }
@@ -119,7 +119,7 @@ class FileTokenizer implements Tokenizer {
     return this.plain.decode(visible, { skip_special_tokens: false, clean_up_tokenization_spaces: false });
   }
 
-  stream(): DecodeStream {
+  stream(): TextStream {
     return new DecodeStream((ids) => this.decode(ids));
   }
 }

@@ -17,16 +17,14 @@ static void attend(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, cons
     masked_scores(a, b, t0, rows, s0, cols, q, {packed_k + s0 * a.dim, a.dim, block}, scores, width);
     for (i64 i = 0; i < rows; i++) {
       float* row = scores + i * width;
-      float block_top = top[i], block_sum = 0;
+      float block_top = top[i];
 #pragma omp simd reduction(max : block_top)
       for (int j = 0; j < width; j++) block_top = row[j] > block_top ? row[j] : block_top;
       const float shift = block_top == -INFINITY ? 0.0f : block_top;
-#pragma omp simd reduction(+ : block_sum)
-      for (int j = 0; j < width; j++) {
-        const float p = exp_(row[j] - shift);
-        row[j] = p;
-        block_sum += p;
-      }
+#pragma omp simd
+      for (int j = 0; j < width; j++) row[j] = exp_(row[j] - shift);
+      vec lanes = {};
+      for (int j = 0; j < width; j += LANES) lanes += load(row + j);
       if (s0 > 0 && top[i] != block_top) {
         const float rescale = exp_(top[i] - shift);
         float* oi = o + i * token;
@@ -35,7 +33,7 @@ static void attend(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, cons
         sum[i] *= rescale;
       }
       top[i] = block_top;
-      sum[i] += block_sum;
+      sum[i] += lane_sum(lanes);
     }
     multiply_panels(rows, a.dim, cols, {scores, width, 1}, false, {packed_v + s0 * pad(a.dim), block, a.dim}, {o, token, s0 > 0, nullptr});
   }
@@ -56,8 +54,10 @@ extern "C" void host_attention(const float* q, const float* k, const float* v, c
   const i64 threads = omp_get_max_threads(), pairs = batch * groups;
   const i64 parts = pairs >= 4 * threads ? 1 : least(blocks, (4 * threads + pairs - 1) / (pairs > 0 ? pairs : 1));
   const i64 part = ((blocks + parts - 1) / (parts > 0 ? parts : 1)) * QUERY_BLOCK;
+  // The heads of an item lie interleaved in the same cache lines: one thread takes them all.
+  const i64 chunk = batch >= 4 * threads ? groups * parts : 1;
   const double work = 4.0 * batch * heads * queries * keys * dim;
-#pragma omp parallel for schedule(dynamic) if (work > 400000 && pairs * parts > 1)
+#pragma omp parallel for schedule(dynamic, chunk) if (work > 400000 && pairs * parts > 1)
   for (i64 task = 0; task < pairs * parts; task++) {
     const i64 b = task / (groups * parts), g = task / parts % groups, first = task % parts * part;
     const i64 last = least(first + part, queries);

@@ -6,13 +6,28 @@
 
 #include "tile.h"
 
-constexpr i64 BLOCK_K = 256, BLOCK_M = 20 * MR, BLOCK_N = 1024;
+constexpr i64 BLOCK_K = 256, BLOCK_M = 20 * MR, BLOCK_N = 1024, BLOCK_LINES = 32;
 constexpr double SMALL_FLOPS = 4e5, LARGE_FLOPS = 4e7;
 
 static thread_local Scratch rows_scratch, columns_scratch;
 
 // One task, on one thread.
 static void multiply(i64 M, i64 N, i64 K, Matrix a, Matrix b, float* c, i64 ldc, const float* bias, bool accumulate) {
+  if (M <= MR && b.row == 1 && a.col == 1) return multiply_dots(M, N, K, a, b, {c, ldc, accumulate, bias});
+  if (M <= MR && b.col == 1) {
+    // Too few rows to repay packing: B in place, by few enough lines for the TLB; but for columns past the last vector.
+    const i64 whole = N / LANES * LANES;
+    for (i64 k0 = 0; k0 < K && whole > 0; k0 += BLOCK_LINES) {
+      const i64 depth = least(K - k0, BLOCK_LINES);
+      multiply_panels(M, whole, depth, {a.data + k0 * a.col, a.row, a.col}, false, {b.data + k0 * b.row, depth, whole, b.row},
+                      {c, ldc, accumulate || k0 > 0, k0 == 0 ? bias : nullptr});
+    }
+    if (whole == N) return;
+    b.data += whole;
+    c += whole;
+    bias = bias ? bias + whole : nullptr;
+    N -= whole;
+  }
   float* packed_b = columns_scratch.get(pad(least(N, BLOCK_N)) * least(K, BLOCK_K));
   const bool pack_a = !(a.col == 1 || a.row == 1) || N > 4 * NR;
   float* packed_a = pack_a ? rows_scratch.get(BLOCK_M * BLOCK_K + LANES) : nullptr;
@@ -44,6 +59,8 @@ static void empty_product(i64 m, i64 n, float* c, const float* bias, bool accumu
 
 extern "C" void host_gemm(int trans_a, int trans_b, i64 m, i64 n, i64 k, const float* a, const float* b, float* c, const float* bias,
                           int accumulate, i64 batch, i64 stride_a, i64 stride_b, i64 stride_c) {
+  // A column vector is a row vector of the transposed product, whose paths for few rows read the matrix once.
+  if (n == 1 && m > 1 && !bias) return host_gemm(0, !trans_a, 1, m, k, b, a, c, nullptr, accumulate, batch, stride_b, stride_a, stride_c);
   const i64 threads = omp_get_max_threads();
   const double flops = 2.0 * m * n * k;
   // Cut the longer side first: the cut repeats the packing of the other, shorter operand.

@@ -1,34 +1,12 @@
 #include "tile.h"
 
-#include <utility>
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#endif
-
-typedef float vec __attribute__((vector_size(LANES * 4), may_alias));
-typedef float vec_unaligned __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-
-static inline vec load(const float* p) { return *(const vec_unaligned*)p; }
-static inline void store(float* p, vec v) { *(vec_unaligned*)p = v; }
-
-// The first `count` lanes; the rest read as 0 and are not written.
-#if defined(__AVX512F__)
-static inline vec load_part(const float* p, i64 count) { return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p); }
-static inline void store_part(float* p, vec v, i64 count) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v); }
-#else
-static inline vec load_part(const float* p, i64 count) {
-  vec v = {};
-  memcpy(&v, p, count * sizeof(float));
-  return v;
-}
-static inline void store_part(float* p, vec v, i64 count) { memcpy(p, &v, count * sizeof(float)); }
-#endif
 
 struct TileCall {
   i64 depth;
   const float* a;
   i64 row, col;
   const float* b;
+  i64 b_row;
   float* c;
   i64 ldc, cols;
   bool accumulate;
@@ -44,8 +22,8 @@ static void tile(const TileCall& t) {
 #pragma GCC unroll 2
     for (int v = 0; v < VECS; v++) acc[m][v] = vec{};
   const float *a = t.a, *b = t.b;
-  const i64 row = t.row, col = t.col;
-  for (i64 k = t.depth; k > 0; k--, a += col, b += WIDTH) {
+  const i64 row = t.row, col = t.col, b_row = t.b_row;
+  for (i64 k = t.depth; k > 0; k--, a += col, b += b_row) {
     vec bk[VECS];
 #pragma GCC unroll 2
     for (int v = 0; v < VECS; v++) bk[v] = load(b + v * LANES);
@@ -97,7 +75,8 @@ void multiply_panels(i64 rows, i64 cols, i64 depth, Matrix a, bool a_packed, Pan
   call.accumulate = out.accumulate;
   for (i64 n = 0; n < cols; n += NR) {
     const bool wide = b.cols - n > LANES;
-    call.b = b.data + n * b.depth;
+    call.b = b.row ? b.data + n : b.data + n * b.depth;
+    call.b_row = b.row ? b.row : wide ? NR : LANES;
     call.cols = least(cols - n, wide ? NR : LANES);
     call.bias = out.bias ? out.bias + n : nullptr;
     for (i64 m = 0; m < rows; m += MR) {
@@ -111,11 +90,45 @@ void multiply_panels(i64 rows, i64 cols, i64 depth, Matrix a, bool a_packed, Pan
   }
 }
 
+// ROWS lines of A times four of B; lines past the end repeat the last one and are not stored.
+template <int ROWS>
+static void dots(i64 cols, i64 depth, const float* const* a, Matrix b, i64 n, i64 rows, float* c, const Target& out) {
+  const float* lines[4];
+  for (int j = 0; j < 4; j++) lines[j] = b.data + least(n + j, cols - 1) * b.col;
+  vec acc[ROWS][4] = {};
+  for (i64 k = 0; k < depth; k += LANES) {
+    const i64 count = least(depth - k, LANES);
+    vec bk[4];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) bk[j] = count == LANES ? load(lines[j] + k) : load_part(lines[j] + k, count);
+#pragma GCC unroll 4
+    for (int m = 0; m < ROWS; m++) {
+      const vec am = count == LANES ? load(a[m] + k) : load_part(a[m] + k, count);
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; j++) acc[m][j] += am * bk[j];
+    }
+  }
+  for (int m = 0; m < least(ROWS, rows); m++)
+    for (int j = 0; j < 4 && n + j < cols; j++) {
+      float* at = c + m * out.ldc + n + j;
+      *at = lane_sum(acc[m][j]) + (out.bias ? out.bias[n + j] : 0.0f) + (out.accumulate ? *at : 0.0f);
+    }
+}
+
+void multiply_dots(i64 rows, i64 cols, i64 depth, Matrix a, Matrix b, Target out) {
+  for (i64 n = 0; n < cols; n += 4)
+    for (i64 m = 0; m < rows; m += 4) {
+      const i64 height = least(rows - m, 4);
+      const float* lines[4];
+      for (int i = 0; i < 4; i++) lines[i] = a.data + least(m + i, rows - 1) * a.row;
+      (height == 1 ? dots<1> : height == 2 ? dots<2> : dots<4>)(cols, depth, lines, b, n, height, out.c + m * out.ldc, out);
+    }
+}
+
 // a0 b0 a1 b1 .. of the lower (HIGH = 0) or upper halves.
 template <int HIGH, int... I>
 static inline vec interleave(vec a, vec b, std::integer_sequence<int, I...>) {
-  typedef int index __attribute__((vector_size(LANES * 4)));
-  return __builtin_shuffle(a, b, index{(I / 2 + HIGH * LANES / 2 + (I % 2) * LANES)...});
+  return __builtin_shuffle(a, b, vec_index{(I / 2 + HIGH * LANES / 2 + (I % 2) * LANES)...});
 }
 
 // dst[k * to + j] = src[j * from + k] for k < LANES, j < count; stores LANES wide, so `dst` needs that room behind it.

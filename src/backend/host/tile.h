@@ -6,6 +6,10 @@
 #pragma once
 #include <cstdlib>
 #include <cstring>
+#include <utility>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 typedef long long i64;
 
@@ -23,6 +27,38 @@ constexpr int NR = 2 * LANES;
 static inline i64 least(i64 a, i64 b) { return a < b ? a : b; }
 static inline i64 round_up(i64 value, i64 step) { return (value + step - 1) / step * step; }
 static inline i64 pad(i64 columns) { return round_up(columns, LANES); }
+
+typedef float vec __attribute__((vector_size(LANES * 4), may_alias));
+typedef float vec_unaligned __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef int vec_index __attribute__((vector_size(LANES * 4)));
+
+static inline vec load(const float* p) { return *(const vec_unaligned*)p; }
+static inline void store(float* p, vec v) { *(vec_unaligned*)p = v; }
+
+template <int DISTANCE, int... I>
+static inline vec swap_lanes(vec v, std::integer_sequence<int, I...>) {
+  return __builtin_shuffle(v, vec_index{(I ^ DISTANCE)...});
+}
+// The sum of all lanes by halves; the compiler's own reduction would add them one after another.
+template <int DISTANCE = LANES / 2>
+static inline float lane_sum(vec v) {
+  v += swap_lanes<DISTANCE>(v, std::make_integer_sequence<int, LANES>());
+  if constexpr (DISTANCE > 1) return lane_sum<DISTANCE / 2>(v);
+  return v[0];
+}
+
+// The first `count` lanes; the rest read as 0 and are not written.
+#if defined(__AVX512F__)
+static inline vec load_part(const float* p, i64 count) { return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p); }
+static inline void store_part(float* p, vec v, i64 count) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v); }
+#else
+static inline vec load_part(const float* p, i64 count) {
+  vec v = {};
+  memcpy(&v, p, count * sizeof(float));
+  return v;
+}
+static inline void store_part(float* p, vec v, i64 count) { memcpy(p, &v, count * sizeof(float)); }
+#endif
 
 // Scratch that grows and is kept for the life of its thread: packing never calls malloc in the steady state.
 struct Scratch {
@@ -47,9 +83,10 @@ struct Matrix {
 };
 
 // B as `pack_columns` lays it out: panels of NR columns, each `depth` x NR; a last one of <= LANES columns is LANES wide.
+// Or B in place (`row` > 0): rows of contiguous columns `row` floats apart, `cols` a multiple of LANES.
 struct Panels {
   const float* data;
-  i64 depth, cols;
+  i64 depth, cols, row = 0;
 };
 
 // Where a product goes: C = product (+ C) (+ bias of its columns).
@@ -65,6 +102,10 @@ void pack_columns(i64 depth, i64 cols, Matrix b, float* packed);
 // A in panels of MR rows, each depth x height: neighbours in m become neighbours in memory. Writes up to LANES floats
 // behind the last panel.
 void pack_rows(i64 rows, i64 depth, Matrix a, float* packed);
+
+// C[rows x cols] = A B, where A(rows x depth) is given by lines and B by lines of the same length: b(k, n) = b.data[n * b.col + k],
+// a.col = 1. For few rows of A: B is read once, unpacked.
+void multiply_dots(i64 rows, i64 cols, i64 depth, Matrix a, Matrix b, Target out);
 
 // C[rows x cols] over the first `depth` rows of the panels. `a_packed`: a.data is pack_rows' output of that depth.
 // `cols` may be padded to LANES: C's padding then gets the products with the zeros of the panel's padding.

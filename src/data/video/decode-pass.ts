@@ -35,6 +35,8 @@ export async function decodePass(request: PassRequest): Promise<PassResult> {
   const sink = new FrameSink(limits.maxBytes, expected === undefined ? undefined : expected * frameBytes);
   const log = new FfmpegLog();
   const maxFrames = frameCount ?? limits.maxFrames;
+  const startedAt = performance.now();
+  let timer: NodeJS.Timeout | undefined;
   let stopped: Error | undefined;
 
   const run = runFfmpeg(ffmpegCommand(request, sink), sink, (line) => {
@@ -49,8 +51,6 @@ export async function decodePass(request: PassRequest): Promise<PassResult> {
     if (log.chars > limits.maxLogBytes)
       stop(videoError('DAMAGED', path, `ffmpeg logged over ${limits.maxLogBytes} bytes`));
   });
-  const startedAt = performance.now();
-  let timer: NodeJS.Timeout | undefined;
   setDeadline(limits.headerTimeoutMs, 'opening the file');
   const onAbort = () => stop(videoError('ABORTED', path, 'decoding was aborted', { cause: signal?.reason }));
   signal?.addEventListener('abort', onAbort);
@@ -81,7 +81,9 @@ export async function decodePass(request: PassRequest): Promise<PassResult> {
   function setDeadline(ms: number, stage: string): void {
     clearTimeout(timer);
     const message = `${stage} took longer than ${ms} ms`;
-    timer = setTimeout(() => stop(videoError('TIMEOUT', path, message)), ms - (performance.now() - startedAt));
+    // setTimeout fires at once beyond its range of 2^31 ms.
+    const left = Math.min(ms - (performance.now() - startedAt), 2 ** 31 - 1);
+    timer = setTimeout(() => stop(videoError('TIMEOUT', path, message)), left);
   }
 }
 

@@ -24,7 +24,7 @@ export interface CommandRequest {
  *
  * The picture is cropped to its centre square (in display shape, so anamorphic pixels are undone) and then scaled. The
  * result is that of scaling the short side first, but a 16 x 16384 picture cannot unfold into gigabytes on the way, and a
- * 1080p clip costs 12 % less. The scaler's flags trade about 15 % of its speed for the same bytes on every CPU.
+ * 1080p clip costs 12 % less. The scaler's flags trade about 12 % of that for the same bytes on every CPU.
  */
 export function ffmpegCommand(request: CommandRequest, sink: Writable): FfmpegCommand {
   const { binary, file, limits } = request;
@@ -37,7 +37,7 @@ export function ffmpegCommand(request: CommandRequest, sink: Writable): FfmpegCo
       ...['-max_pixels', String(limits.maxPixels), '-max_alloc', String(512 * 2 ** 20), '-max_streams', '32'],
       ...['-probesize', '20M', '-analyzeduration', '5M'],
       ...['-xerror', '-err_detect', 'explode'],
-      // A second thread costs a small clip 5 % and halves the wait for a large one.
+      // A second thread costs a small clip 5 % and saves a large one a third of its wait.
       ...['-threads', file.bytes > LARGE_FILE_BYTES ? '2' : '1', '-filter_threads', '1'],
     )
     .outputOptions(

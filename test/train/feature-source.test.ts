@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { hashLabel } from '../../src/base/rng.js';
+import { FeatureSource } from '../../src/train/feature-source.js';
+import { CPU, useBackend } from '../support/backends.js';
+import { checkLeaks } from '../support/leak-check.js';
+import { randomVideo, tinyModel } from '../support/tiny-model.js';
+
+describe('feature source', () => {
+  useBackend(CPU);
+  checkLeaks();
+
+  function source(budgetBytes: number) {
+    const model = tinyModel();
+    const decoded: string[] = [];
+    const features = new FeatureSource(
+      model,
+      async (path) => {
+        decoded.push(path);
+        if (path === 'broken') throw new Error('cannot decode');
+        return randomVideo(model.config, hashLabel(path), 3);
+      },
+      budgetBytes,
+    );
+    const dispose = () => {
+      features.dispose();
+      model.dispose();
+    };
+    return { features, decoded, dispose };
+  }
+
+  it('decodes a video once, also when it was prefetched or stands twice in a batch', async () => {
+    const { features, decoded, dispose } = source(1e9);
+    features.prefetch(['a', 'b']);
+    const [a, b, again] = await features.take(['a', 'b', 'a']);
+    expect(again).toBe(a);
+    expect(b).not.toBe(a);
+    await features.take(['b', 'c']);
+    expect(decoded).toEqual(['a', 'b', 'c']);
+    dispose();
+  });
+
+  it('forgets the least recently used beyond its budget, never the batch at hand', async () => {
+    // One video: 8 x 32 + 4 x 12 floats = 1216 bytes.
+    const { features, decoded, dispose } = source(2 * 1216);
+    await features.take(['a', 'b']);
+    await features.take(['a', 'c']);
+    await features.take(['a']);
+    await features.take(['b']);
+    expect(decoded).toEqual(['a', 'b', 'c', 'b']);
+    const [x, y, z] = await features.take(['d', 'e', 'f']);
+    for (const held of [x, y, z]) expect(held?.spatial_ND.isDisposed).toBe(false);
+    dispose();
+  });
+
+  it('reports a video that cannot be decoded when it is needed, not when it is prefetched', async () => {
+    const { features, decoded, dispose } = source(1e9);
+    features.prefetch(['broken']);
+    await features.take(['a']);
+    await expect(features.take(['broken'])).rejects.toThrow('cannot decode');
+    // A second try decodes again: the failure is not remembered as a result.
+    await expect(features.take(['broken'])).rejects.toThrow('cannot decode');
+    expect(decoded.filter((path) => path === 'broken')).toHaveLength(2);
+    dispose();
+  });
+});
