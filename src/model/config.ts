@@ -45,7 +45,11 @@ export const TemporalSchema = z
     patchSize: positive.default(16).describe('side of a patch, pixels'),
     numFrames: positive.default(16).describe('rows of the time embedding; other lengths are interpolated'),
     normEps: z.number().positive().default(1e-6),
-    positionStd: z.number().positive().default(0.02).describe('standard deviation of fresh position and time embeddings'),
+    positionStd: z
+      .number()
+      .positive()
+      .default(0.02)
+      .describe('standard deviation of fresh position and time embeddings'),
     pool: triple.default([8, 4, 4]).describe('adaptive average pooling to (time, rows, columns) tokens'),
     chunkTokens: positive.default(16384).describe('tokens processed at once when the encoder is frozen; bounds memory'),
     mean: channels.default([0.45, 0.45, 0.45]),
@@ -97,7 +101,10 @@ export const ModelSchema = z
     fusion: FusionSchema.prefault({}),
     language: LanguageSchema.prefault({}),
     lora: LoraSchema.prefault({}),
-    ablate: z.enum(['none', ...ABLATIONS]).default('none').describe('one row of the ablation table (appendix A)'),
+    ablate: z
+      .enum(['none', ...ABLATIONS])
+      .default('none')
+      .describe('one row of the ablation table (appendix A)'),
   })
   .superRefine((model, ctx) => {
     const divisible = (path: string[], value: number, by: number, what: string) => {

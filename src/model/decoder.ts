@@ -52,7 +52,10 @@ class Attention {
     if (options.cache !== undefined) ({ k_BSGD, v_BSGD } = options.cache.append(this.layer, k_BSGD, v_BSGD));
     const mask = options.keyMask_BS === undefined ? {} : { keyMask_BS: options.keyMask_BS };
     const out_BTHD = attention(q_BTHD, k_BSGD, v_BSGD, { causal: true, ...mask });
-    return this.wo.apply(tf.reshape(out_BTHD, [batch, length, c]), dropoutSeed === undefined ? undefined : dropoutSeed + 1);
+    return this.wo.apply(
+      tf.reshape(out_BTHD, [batch, length, c]),
+      dropoutSeed === undefined ? undefined : dropoutSeed + 1,
+    );
   }
 }
 

@@ -71,7 +71,11 @@ async function readFolderConfig(dir: string) {
  * @param partial accept a file that names fewer parameters than the store; extra names are an error either way,
  *   except those of switched-off parts (an ablated model starts from a full base)
  */
-export async function loadWeights(store: ParameterStore, dir: string, options: { partial: boolean }): Promise<string[]> {
+export async function loadWeights(
+  store: ParameterStore,
+  dir: string,
+  options: { partial: boolean },
+): Promise<string[]> {
   const path = join(dir, 'model.safetensors');
   const file = await openSafetensors(path);
   const loaded: string[] = [];
@@ -86,9 +90,13 @@ export async function loadWeights(store: ParameterStore, dir: string, options: {
       }
     }
     if (problems.length > 0) {
-      throw new CheckpointError('E_WEIGHTS_MISMATCH', `${path}: ${problems.length} tensors do not fit:\n  ${problems.join('\n  ')}`, {
-        hint: 'The model.* section must be the one the weights were saved with.',
-      });
+      throw new CheckpointError(
+        'E_WEIGHTS_MISMATCH',
+        `${path}: ${problems.length} tensors do not fit:\n  ${problems.join('\n  ')}`,
+        {
+          hint: 'The model.* section must be the one the weights were saved with.',
+        },
+      );
     }
     for (const name of file.tensors.keys()) {
       const parameter = store.get(name);

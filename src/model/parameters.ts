@@ -153,6 +153,7 @@ function initialTensor(parameter: Parameter, rng: Rng): tf.Tensor {
   if (tf.getBackend() === 'null') return tf.fill([...shape], 0);
   if (init.kind === 'constant') return tf.fill([...shape], init.value);
   const stream = rng.fork(parameter.name);
-  const draw = init.kind === 'normal' ? () => stream.normal() * init.std : () => (2 * stream.uniform() - 1) * init.bound;
+  const draw =
+    init.kind === 'normal' ? () => stream.normal() * init.std : () => (2 * stream.uniform() - 1) * init.bound;
   return tf.tensor(Float32Array.from({ length: size }, draw), [...shape], 'float32');
 }

@@ -32,7 +32,12 @@ export class VisualPath {
     const hidden = { spatial: projector.spatialHidden ?? c, temporal: projector.temporalHidden ?? c };
     const declare = (branch: Branch) => {
       const name = branch === 'spatial' ? 'mlp1' : 'temporal_mlp1';
-      this.projectors[branch] = new Projector(root.child(name, `${branch} projector`), widths[branch], hidden[branch], c);
+      this.projectors[branch] = new Projector(
+        root.child(name, `${branch} projector`),
+        widths[branch],
+        hidden[branch],
+        c,
+      );
     };
     if (ablate !== 'no-spatial-projector') declare('spatial');
     if (hasTemporal && ablate !== 'no-temporal-projector') declare('temporal');

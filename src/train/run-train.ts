@@ -46,7 +46,10 @@ export async function runTrain(options: RunTrainOptions): Promise<{ interrupted:
   const dir = join(config.out, config.name);
   await mkdir(dir, { recursive: true });
   await writeFileAtomic(join(dir, 'config.yaml'), loaded.yaml);
-  await writeFileAtomic(join(dir, 'config.sources.json'), `${JSON.stringify(Object.fromEntries(loaded.origins), null, 2)}\n`);
+  await writeFileAtomic(
+    join(dir, 'config.sources.json'),
+    `${JSON.stringify(Object.fromEntries(loaded.origins), null, 2)}\n`,
+  );
 
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals) => {
@@ -111,7 +114,9 @@ class TrainReporter {
         this.board?.scalar(`validation/${task}`, accuracy, step.step);
       }
       this.progress?.end();
-      log.info(`step ${step.step}: validation accuracy ${validation.accuracy.toFixed(3)}, loss ${validation.loss.toFixed(3)}`);
+      log.info(
+        `step ${step.step}: validation accuracy ${validation.accuracy.toFixed(3)}, loss ${validation.loss.toFixed(3)}`,
+      );
     }
     this.progress?.update(step.step, describe(step));
   }

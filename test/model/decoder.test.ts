@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import type { MimicChatModel } from '../../src/model/mimic-chat.js';
 import { KvCache } from '../../src/model/kv-cache.js';
+import type { MimicChatModel } from '../../src/model/mimic-chat.js';
 import { CPU, useBackend } from '../support/backends.js';
 import { checkLeaks } from '../support/leak-check.js';
 import { tinyModel } from '../support/tiny-model.js';
@@ -28,7 +28,10 @@ describe('decoder', () => {
 
   it('is causal: a later token changes no earlier logit', () => {
     const model = tinyModel();
-    const [a, b] = logitsOf(model, [[3, 7, 1, 9, 4], [3, 7, 1, 20, 5]]);
+    const [a, b] = logitsOf(model, [
+      [3, 7, 1, 9, 4],
+      [3, 7, 1, 20, 5],
+    ]);
     const same = 3 * vocab;
     expect(a?.slice(0, same)).toEqual(b?.slice(0, same));
     expect(maxDifference(a?.slice(same) ?? [], b?.slice(same) ?? [])).toBeGreaterThan(1e-3);
@@ -38,7 +41,10 @@ describe('decoder', () => {
   it('gives a sample the same logits alone, in a batch, and padded on the right', () => {
     const model = tinyModel();
     const [alone] = logitsOf(model, [[3, 7, 1]]);
-    const [padded] = logitsOf(model, [[3, 7, 1, 0, 0], [8, 2, 2, 6, 10]]);
+    const [padded] = logitsOf(model, [
+      [3, 7, 1, 0, 0],
+      [8, 2, 2, 6, 10],
+    ]);
     expect(padded?.slice(0, 3 * vocab)).toEqual(alone);
     model.dispose();
   });
@@ -47,7 +53,11 @@ describe('decoder', () => {
     const model = tinyModel();
     const ids = [3, 7, 1, 9, 4, 11];
     const [full] = logitsOf(model, [ids]);
-    for (const pieces of [[1, 1, 1, 1, 1, 1], [4, 2], [2, 3, 1]]) {
+    for (const pieces of [
+      [1, 1, 1, 1, 1, 1],
+      [4, 2],
+      [2, 3, 1],
+    ]) {
       const cache = new KvCache();
       const rows: number[] = [];
       let start = 0;

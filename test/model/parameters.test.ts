@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ABLATIONS, ModelSchema } from '../../src/model/config.js';
+import { type ABLATIONS, ModelSchema } from '../../src/model/config.js';
 import { MimicChatModel } from '../../src/model/mimic-chat.js';
 import { tinyConfig } from '../support/tiny-model.js';
 

@@ -42,7 +42,12 @@ export async function tinyRun(
       lora: { rank: 2, alpha: 4, dropout: 0.2 },
     },
     prompt: { template: 'plain', layout: 'paper', wording: 'terse' },
-    data: { train: join(dir, 'train.jsonl'), validation: join(dir, 'validation.jsonl'), turnsPerVideo: 2, validationQuestions: 8 },
+    data: {
+      train: join(dir, 'train.jsonl'),
+      validation: join(dir, 'validation.jsonl'),
+      turnsPerVideo: 2,
+      validationQuestions: 8,
+    },
     train: {
       ...{ epochs: 4, batchSize: 2, accumulate: 2, learningRate: 0.02, labelSmoothing: 0.05 },
       ...{ evalEverySteps: 3, saveEverySteps: 100 },
@@ -51,4 +56,3 @@ export async function tinyRun(
   });
   return { config, frames: async (path) => randomVideo(config.model, hashLabel(path), 4) };
 }
-

@@ -23,7 +23,14 @@ function makeBatch(model: MimicChatModel): Batch {
   return collate([sample(1, [4, 8, 15, 2], 2), sample(2, [16, 3, 9, 9, 1, 6], 3)], 'token');
 }
 
-const TRAINED: Part[] = ['spatial projector', 'temporal projector', 'gated fusion', 'positions', 'special tokens', 'lora'];
+const TRAINED: Part[] = [
+  'spatial projector',
+  'temporal projector',
+  'gated fusion',
+  'positions',
+  'special tokens',
+  'lora',
+];
 
 describe('language loss', () => {
   useBackend(CPU);
@@ -53,7 +60,9 @@ describe('language loss', () => {
       const step = 0.003;
       const at = (sign: number) => {
         for (const [i, parameter] of parameters.entries()) {
-          const moved = (start[i] ?? new Float32Array()).map((x, j) => x + (sign * step * (direction[i]?.[j] ?? 0)) / norm);
+          const moved = (start[i] ?? new Float32Array()).map(
+            (x, j) => x + (sign * step * (direction[i]?.[j] ?? 0)) / norm,
+          );
           parameter.value = tf.tensor(moved, [...parameter.shape]);
         }
         return lossValue();

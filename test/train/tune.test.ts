@@ -32,7 +32,8 @@ describe('tune', () => {
     });
     return { result, steps };
   }
-  const losses = (steps: readonly TuneStep[]) => steps.map(({ loss, gradNorm, learningRate }) => [loss, gradNorm, learningRate]);
+  const losses = (steps: readonly TuneStep[]) =>
+    steps.map(({ loss, gradNorm, learningRate }) => [loss, gradNorm, learningRate]);
 
   it('resumed after an interruption equals a straight run bit for bit, across an epoch edge', async () => {
     // 10 videos, 2 x 2 a step: 3 steps an epoch, 12 in all; the interruption after 4 lies inside the second epoch.
@@ -48,14 +49,20 @@ describe('tune', () => {
     expect(losses([...first.steps, ...rest.steps])).toEqual(losses(whole.steps));
     expect(rest.result.best).toEqual(whole.result.best);
 
-    const weights = (name: string) => readFile(join(dir, 'a', 'checkpoints', name, 'step-00000012', 'model.safetensors'));
+    const weights = (name: string) =>
+      readFile(join(dir, 'a', 'checkpoints', name, 'step-00000012', 'model.safetensors'));
     expect((await weights('broken')).equals(await weights('straight'))).toBe(true);
-    const moments = (name: string) => readFile(join(dir, 'a', 'checkpoints', name, 'step-00000012', 'optimizer.msgpack'));
+    const moments = (name: string) =>
+      readFile(join(dir, 'a', 'checkpoints', name, 'step-00000012', 'optimizer.msgpack'));
     expect((await moments('broken')).equals(await moments('straight'))).toBe(true);
   });
 
   it('learns: the loss on a few videos falls well below its start', async () => {
-    const { config, frames } = await tinyRun(join(dir, 'b'), { train: 4, validation: 2 }, { train: { epochs: 40, evalEverySteps: 100 } });
+    const { config, frames } = await tinyRun(
+      join(dir, 'b'),
+      { train: 4, validation: 2 },
+      { train: { epochs: 40, evalEverySteps: 100 } },
+    );
     const { steps } = await run({ config, frames });
     const mean = (part: readonly TuneStep[]) => part.reduce((sum, { loss }) => sum + loss, 0) / part.length;
     // Measured: 5.6 at the start, 2.9 at the end; the language model is random and frozen, adapters alone learn.
@@ -65,8 +72,16 @@ describe('tune', () => {
   it('gives the same loss for one batch of four as for two accumulated batches of two', async () => {
     const train = { maxSteps: 1, groupByLength: false, evalEverySteps: 100 };
     const noDropout = { lora: { rank: 2, alpha: 4, dropout: 0 } };
-    const whole = await tinyRun(join(dir, 'c'), { train: 4, validation: 2 }, { name: 'one', train: { ...train, batchSize: 4, accumulate: 1 } });
-    const parts = await tinyRun(join(dir, 'c'), { train: 4, validation: 2 }, { name: 'two', train: { ...train, batchSize: 2, accumulate: 2 } });
+    const whole = await tinyRun(
+      join(dir, 'c'),
+      { train: 4, validation: 2 },
+      { name: 'one', train: { ...train, batchSize: 4, accumulate: 1 } },
+    );
+    const parts = await tinyRun(
+      join(dir, 'c'),
+      { train: 4, validation: 2 },
+      { name: 'two', train: { ...train, batchSize: 2, accumulate: 2 } },
+    );
     const lossOf = async ({ config, frames }: typeof whole) => {
       const plain = { ...config, model: { ...config.model, lora: { ...config.model.lora, ...noDropout.lora } } };
       return (await run({ config: plain, frames })).steps[0];

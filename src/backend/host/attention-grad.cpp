@@ -42,7 +42,7 @@ extern "C" void host_attention_grad(const float* dy, const float* q, const float
   // The heads of an item lie interleaved in the same cache lines: one thread takes them all.
   const i64 chunk = batch >= 4 * omp_get_max_threads() ? groups : 1;
   const double work = 10.0 * batch * heads * queries * keys * dim;
-#pragma omp parallel for schedule(dynamic, chunk) if (work > 400000 && tasks > 1)
+#pragma omp parallel for schedule(dynamic, chunk) if (work > PARALLEL_FLOPS && tasks > 1)
   for (i64 task = 0; task < tasks; task++) {
     const i64 b = task / groups, g = task % groups;
     const i64 panel = KEY_BLOCK * (dim + NR), tile = QUERY_BLOCK * KEY_BLOCK;

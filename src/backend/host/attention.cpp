@@ -57,7 +57,7 @@ extern "C" void host_attention(const float* q, const float* k, const float* v, c
   // The heads of an item lie interleaved in the same cache lines: one thread takes them all.
   const i64 chunk = batch >= 4 * threads ? groups * parts : 1;
   const double work = 4.0 * batch * heads * queries * keys * dim;
-#pragma omp parallel for schedule(dynamic, chunk) if (work > 400000 && pairs * parts > 1)
+#pragma omp parallel for schedule(dynamic, chunk) if (work > PARALLEL_FLOPS && pairs * parts > 1)
   for (i64 task = 0; task < pairs * parts; task++) {
     const i64 b = task / (groups * parts), g = task / parts % groups, first = task % parts * part;
     const i64 last = least(first + part, queries);

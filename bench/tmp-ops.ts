@@ -1,0 +1,41 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { useBackend } from '../src/backend/select.js';
+import * as ops from '../src/ops/index.js';
+console.log(await useBackend({ backend: (process.argv[2] ?? 'native') as 'native', threads: Number(process.argv[3] ?? 1) }));
+function time(name: string, n: number, f: () => void) {
+  for (let i = 0; i < 3000; i++) f();
+  let best = 1e9;
+  for (let r = 0; r < 15; r++) { const t = process.cpuUsage(); for (let i = 0; i < n; i++) f(); const u = process.cpuUsage(t); best = Math.min(best, (u.user + u.system) / n); }
+  console.log(name.padEnd(40), best.toFixed(2), 'us');
+}
+const a = tf.ones([4, 8]), b = tf.ones([4, 8]), r = tf.ones([8]), c = tf.ones([4, 1]);
+const k = (name: string, inputs: tf.NamedTensorMap, attrs: tf.NamedAttrMap = {}) => () => { tf.dispose(tf.engine().runKernel(name, inputs, attrs)); };
+time('tf.add same', 3000, () => tf.add(a, b).dispose());
+time('Add same', 3000, k('Add', { a, b }));
+time('Add row', 3000, k('Add', { a, b: r }));
+time('Add col', 3000, k('Add', { a, b: c }));
+time('Exp', 3000, k('Exp', { x: a }));
+time('Reshape', 3000, k('Reshape', { x: a }, { shape: [8, 4] }));
+time('Identity', 3000, k('Identity', { x: a }));
+time('Sum all', 3000, k('Sum', { x: a }, { axis: [0, 1], keepDims: false }));
+time('Sum 0', 3000, k('Sum', { x: a }, { axis: [0], keepDims: false }));
+time('Transpose', 3000, k('Transpose', { x: tf.ones([2, 3, 4, 5]) }, { perm: [0, 2, 1, 3] }));
+time('Slice', 3000, k('Slice', { x: a }, { begin: [1, 2], size: [2, 3] }));
+time('Concat', 3000, k('Concat', [a, b] as unknown as tf.NamedTensorMap, { axis: 1 }));
+time('BatchMatMul', 3000, k('BatchMatMul', { a, b }, { transposeA: false, transposeB: true }));
+time('MimicLinear', 3000, k('MimicLinear', { x: a, weight: b }));
+time('MimicLayerNorm', 3000, k('MimicLayerNorm', { x: a, gamma: r, beta: r }, { eps: 1e-5 }));
+time('MimicLayerNormGradParams', 3000, k('MimicLayerNormGradParams', { x: a, dy: b }, { eps: 1e-5 }));
+const q = tf.ones([1, 4, 2, 4]);
+time('MimicAttention', 3000, k('MimicAttention', { q, k: q, v: q }, { causal: true, scale: 1 }));
+const o = tf.engine().runKernel('MimicAttention', { q, k: q, v: q }, { causal: true, scale: 1 }) as tf.Tensor;
+time('MimicAttentionGrad', 3000, k('MimicAttentionGrad', { dy: q, q, k: q, v: q, o }, { causal: true, scale: 1 }));
+const pos = tf.tensor([0, 1, 2, 3], [1, 4], 'int32');
+time('MimicRope', 3000, k('MimicRope', { x: q, positions: pos }, { theta: 10000, inverse: false }));
+time('MimicAdamW', 3000, k('MimicAdamW', { param: a, grad: a, m: a, v: a }, { lr: 1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0, step: 1, gradScale: 1 }));
+time('MimicGatherRows', 3000, k('MimicGatherRows', { table: a, indices: tf.tensor([0, 1], [2], 'int32') }));
+time('MimicScatterAddRows', 3000, k('MimicScatterAddRows', { dy: a, indices: tf.tensor([0, 1, 2, 1], [4], 'int32') }, { rows: 10 }));
+time('MimicSumSquares', 3000, k('MimicSumSquares', { x: a }));
+time('tensor upload [4]', 3000, () => tf.tensor1d([1, 2, 3, 4]).dispose());
+time('dataSync [32]', 3000, () => a.dataSync());
+time('linear op', 3000, () => ops.linear(a, b).dispose());
