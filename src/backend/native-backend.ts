@@ -5,6 +5,7 @@
  * every dtype.
  */
 import {
+  type BackendTimingInfo,
   type BackendValues,
   type DataId,
   DataStorage,
@@ -12,7 +13,6 @@ import {
   engine,
   KernelBackend,
   type TensorInfo,
-  type TimingInfo,
   util,
 } from '@tensorflow/tfjs-core';
 import { BackendError } from '../base/errors.js';
@@ -168,13 +168,12 @@ export class NativeBackend extends KernelBackend {
     return true;
   }
 
-  override async time(query: () => void): Promise<TimingInfo> {
+  override async time(query: () => void): Promise<BackendTimingInfo> {
     this.device.synchronize();
     const start = performance.now();
     query();
     this.device.synchronize();
-    const kernelMs = performance.now() - start;
-    return { kernelMs, wallMs: kernelMs } as TimingInfo;
+    return { kernelMs: performance.now() - start };
   }
 
   override floatPrecision(): 16 | 32 {

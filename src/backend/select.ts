@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, sep } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { BackendError } from '../base/errors.js';
+import type { Device } from './device.js';
 import { HostDevice } from './host/host-device.js';
 import { NativeBackend } from './native-backend.js';
 import { NullDevice } from './null-device.js';
@@ -31,12 +32,17 @@ async function start(name: string): Promise<void> {
   await tf.ready();
 }
 
-/** Registers a NativeBackend over `device` and makes it current; one of that name from before is disposed. */
-async function startNative(name: 'native' | 'null', device: HostDevice | NullDevice): Promise<void> {
-  if (tf.findBackend(name) !== null) tf.removeBackend(name);
-  if (tf.getKernelsForBackend(name).length === 0) registerKernels(name);
+/** Registers a NativeBackend over the device, once per name, and makes it current. */
+async function startNative(name: 'native' | 'null', device: Device): Promise<void> {
+  registerKernels(name);
   tf.registerBackend(name, () => new NativeBackend(device));
   await start(name);
+}
+
+/** The device of the backend of that name, when one was started before: its tensors must stay valid. */
+function startedDevice(name: 'native' | 'null'): Device | undefined {
+  const backend: unknown = tf.findBackend(name);
+  return backend instanceof NativeBackend ? backend.device : undefined;
 }
 
 async function startWasm(threads: number): Promise<string> {
@@ -63,9 +69,21 @@ async function startPeer(name: 'tfjs-node' | 'tfjs-node-gpu'): Promise<void> {
 }
 
 async function startHost(threads: number | undefined): Promise<string> {
+  const started = startedDevice('native');
+  if (started instanceof HostDevice) {
+    if (threads !== undefined) started.useThreads(threads);
+    await start('native');
+    return started.name;
+  }
   const device = await HostDevice.create({ threads });
   await startNative('native', device);
   return device.name;
+}
+
+async function startNull(): Promise<string> {
+  if (startedDevice('null') === undefined) await startNative('null', new NullDevice());
+  else await start('null');
+  return 'dry run: shapes and counts only';
 }
 
 /**
@@ -81,8 +99,7 @@ export async function useBackend(options: BackendOptions = {}): Promise<ChosenBa
     case 'native':
       return { name: backend, reason: await startHost(threads) };
     case 'null':
-      await startNative('null', new NullDevice());
-      return { name: backend, reason: 'dry run: shapes and counts only' };
+      return { name: backend, reason: await startNull() };
     case 'wasm':
       return { name: backend, reason: await startWasm(cores) };
     case 'cpu':

@@ -1,16 +1,14 @@
 /** The words of a multiple-choice question of any caller, in the wording that the model was trained on. */
 import { ConfigError, DataError } from '../base/errors.js';
-import { TASKS } from '../data/tasks/index.js';
-import type { Wording } from '../data/tasks/wording.js';
+import { choiceText, LETTERS, type Wording } from '../data/tasks/wording.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 
 export const MIN_OPTIONS = 2;
 export const MAX_OPTIONS = 8;
-export const LETTERS = ['A', 'B', 'C', 'D', 'E', 'F', 'G', 'H'] as const;
 
 /**
  * The prompt for `question` and its options. A task's own question (terse: `title ?`) gives exactly the prompt that the
- * model was trained with, the mark before each option included.
+ * model was trained with.
  *
  * @throws ConfigError E_CHOICE_OPTIONS unless there are 2 to 8 options, none of them empty
  */
@@ -20,13 +18,7 @@ export function choicePrompt(question: string, options: readonly string[], wordi
     const got = empty === -1 ? `${options.length}` : `an empty option ${LETTERS[empty] ?? empty + 1}`;
     throw new ConfigError('E_CHOICE_OPTIONS', `options: got ${got}, expected ${MIN_OPTIONS} to ${MAX_OPTIONS} texts`);
   }
-  if (wording === 'natural') {
-    const lines = options.map((option, i) => `${LETTERS[i]}. ${option}`);
-    return [question, ...lines, 'Answer with the letter of the right option.'].join('\n');
-  }
-  const task = Object.values(TASKS).find((known) => `${known.wording.terse} ?` === question);
-  const mark = task?.terseMark === undefined ? '' : `${task.terseMark} `;
-  return `${question} ${options.map((option, i) => `${LETTERS[i]} ${mark}${option}`).join(' ')} answer`;
+  return choiceText(question, options, wording);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { LETTERS } from './choice-prompt.js';
+import { LETTERS } from '../data/tasks/wording.js';
 import { formatTable } from './format-table.js';
 import type { VideoSession } from './video-session.js';
 import { type VideoOptions, withVideo } from './with-video.js';

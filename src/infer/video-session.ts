@@ -1,9 +1,9 @@
 /** One video, prefilled once, answering many questions: each runs on a fork of the visual prefix. */
 import { ConfigError } from '../base/errors.js';
 import { type PromptConfig, stopIds, tokenizeSample, type VisualBlock } from '../data/prompt.js';
-import { promptText } from '../data/tasks/wording.js';
+import { LETTERS, promptText } from '../data/tasks/wording.js';
 import type { Tokenizer } from '../data/tokenizer.js';
-import { choicePrompt, LETTERS, letterTokenIds } from './choice-prompt.js';
+import { choicePrompt, letterTokenIds } from './choice-prompt.js';
 import { type FinishReason, type GenerateOptions, generate } from './generate.js';
 import type { TokenSequence } from './language-model.js';
 import { argmax, softmax } from './sampling.js';

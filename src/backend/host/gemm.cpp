@@ -11,10 +11,11 @@ constexpr double SMALL_FLOPS = 2e6, LARGE_FLOPS = 4e7;
 
 static thread_local Scratch rows_scratch, columns_scratch;
 
-// One task, on one thread.
-static void multiply(i64 M, i64 N, i64 K, Matrix a, Matrix b, float* c, i64 ldc, const float* bias, bool accumulate) {
-  if (M <= MR && b.row == 1 && a.col == 1) return multiply_dots(M, N, K, a, b, {c, ldc, accumulate, bias});
-  if (M <= MR && b.col == 1) {
+// One task, on one thread. `few_rows` is of the whole product, not of the task: the order of summation must not depend on
+// the cut.
+static void multiply(i64 M, i64 N, i64 K, Matrix a, Matrix b, float* c, i64 ldc, const float* bias, bool accumulate, bool few_rows) {
+  if (few_rows && b.row == 1 && a.col == 1) return multiply_dots(M, N, K, a, b, {c, ldc, accumulate, bias});
+  if (few_rows && b.col == 1) {
     // Too few rows to repay packing: B in place, by few enough lines for the TLB; but for columns past the last vector.
     const i64 whole = N / LANES * LANES;
     for (i64 k0 = 0; k0 < K && whole > 0; k0 += BLOCK_LINES) {
@@ -67,7 +68,7 @@ extern "C" void host_gemm(int trans_a, int trans_b, i64 m, i64 n, i64 k, const f
   i64 block_m = m, block_n = n, blocks_m = 1, blocks_n = 1;
   const i64 wanted = flops * batch < SMALL_FLOPS ? 1 : flops * batch > LARGE_FLOPS ? 4 * threads : threads;
   while (batch * blocks_m * blocks_n < wanted && (block_m > 2 * MR || block_n > 2 * NR)) {
-    if (block_m >= block_n)
+    if (block_m > 2 * MR && (block_m >= block_n || block_n <= 2 * NR))
       block_m = round_up((block_m + 1) / 2, MR);
     else
       block_n = round_up((block_n + 1) / 2, NR);
@@ -86,6 +87,6 @@ extern "C" void host_gemm(int trans_a, int trans_b, i64 m, i64 n, i64 k, const f
     if (k == 0)
       empty_product(m, n, C, bias, accumulate);
     else
-      multiply(rows, cols, k, A, B, C + m0 * n + n0, n, bias ? bias + n0 : nullptr, accumulate);
+      multiply(rows, cols, k, A, B, C + m0 * n + n0, n, bias ? bias + n0 : nullptr, accumulate, m <= MR);
   }
 }

@@ -40,7 +40,7 @@ export class HostDevice implements Device {
   private readonly hostAttentionGrad: Kernel;
 
   private constructor(
-    readonly name: string,
+    private readonly compiler: string,
     private readonly kernels: ReadonlyMap<string, Kernel>,
     private readonly copyIn: (address: number, values: HostArray, bytes: number) => void,
     private readonly copyOut: (into: HostArray, address: number, bytes: number) => void,
@@ -71,10 +71,19 @@ export class HostDevice implements Device {
     );
     const copyIn = library.func('host_copy', 'void', ['uint64', 'const void *', 'uint64']);
     const copyOut = library.func('host_copy', 'void', ['void *', 'uint64', 'uint64']);
-    const threads = options.threads ?? (Number(process.env['OMP_NUM_THREADS']) || availableParallelism());
-    kernels.get('host_set_threads')?.(threads);
-    const model = cpus()[0]?.model.trim() ?? process.arch;
-    return new HostDevice(`${model}, ${threads} threads, ${built.compiler}`, kernels, copyIn, copyOut);
+    const device = new HostDevice(built.compiler, kernels, copyIn, copyOut);
+    device.useThreads(options.threads ?? (Number(process.env['OMP_NUM_THREADS']) || availableParallelism()));
+    return device;
+  }
+
+  get name(): string {
+    const threads = this.kernel('host_threads')();
+    return `${cpus()[0]?.model.trim() ?? process.arch}, ${threads} threads, ${this.compiler}`;
+  }
+
+  /** Results do not depend on the number of threads. */
+  useThreads(threads: number): void {
+    this.kernel('host_set_threads')(threads);
   }
 
   alloc(bytes: number): number {

@@ -27,7 +27,10 @@ KERNEL transpose_last_two(const int* x, int* y, i64 rows, i64 height, i64 width)
     const i64 ni = height - i0 < 16 ? height - i0 : 16, nj = width - j0 < 16 ? width - j0 : 16;
     const int* px = x + (b * height + i0) * width + j0;
     int* py = y + (b * width + j0) * height + i0;
-    FOR_LANE(e, ni * nj) py[e / ni * height + e % ni] = px[e % ni * width + e / ni];
+    FOR_LANE(e, 256) {
+      const i64 i = e % 16, j = e / 16;
+      if (i < ni && j < nj) py[j * height + i] = px[i * width + j];
+    }
   }
 }
 

@@ -45,7 +45,8 @@ const dropout: Kernel = (backend, inputs, attrs) => {
   const rate = numberAttr(attrs, 'rate');
   const y = backend.make(x.shape, 'float32');
   const size = sizeOf(x.shape);
-  const blocks = Math.ceil(size / WORDS_PER_BLOCK);
+  const blocks = Math.floor(size / WORDS_PER_BLOCK);
+  const rest = size % WORDS_PER_BLOCK;
   const seed = numberAttr(attrs, 'seed') >>> 0;
   const threshold = Math.min(Math.ceil(rate * 2 ** 32), 2 ** 32 - 1);
   backend.device.launch(
@@ -53,7 +54,7 @@ const dropout: Kernel = (backend, inputs, attrs) => {
     backend.address(x),
     backend.address(y),
     blocks,
-    size,
+    rest,
     seed,
     threshold,
     1 / (1 - rate),

@@ -53,7 +53,8 @@ export function cast(backend: NativeBackend, x: TensorInfo, dtype: DataType): Te
 /** A new tensor full of `value`. */
 export function filled(backend: NativeBackend, shape: number[], dtype: DataType, value: number): TensorInfo {
   const y = backend.make(shape, dtype);
-  backend.device.launch(dtype === 'float32' ? 'fill' : 'fill_int', backend.address(y), sizeOf(shape), value);
+  const word = dtype === 'float32' ? value : Math.trunc(value);
+  backend.device.launch(dtype === 'float32' ? 'fill' : 'fill_int', backend.address(y), sizeOf(shape), word);
   return y;
 }
 

@@ -22,7 +22,7 @@ export function syntheticVocabulary(): string[] {
     ...Object.values(OPENERS).flat(),
     ...Object.values(TOPIC_OF_BG),
     ...Object.values(CATEGORY_OF).flatMap((words) => Object.values(words)),
-    ...Object.values(TASKS).flatMap(({ wording, terseMark = '' }) => [wording.terse, terseMark]),
+    ...Object.values(TASKS).map(({ wording }) => wording.terse),
     COMMENT_WORDING.terse,
     ...OPTION_LETTERS,
     '? answer',

@@ -4,9 +4,11 @@ import { makeTerm, squash, type Term } from './text.js';
 
 /** Draws behind a list of substitutes; keeps memory and first-use time bounded on large corpora. */
 const SUBSTITUTE_DRAWS = 1024;
-const SUBSTITUTES = 256;
+const SUBSTITUTES = 64;
 /** Share of the third-best substitute's likeness that further ones need. */
 const SUBSTITUTE_CUTOFF = 0.85;
+/** Companions of rarer tags are gathered anew each time, which is quicker than they are large to keep. */
+const MIN_REMEMBERED_VIDEOS = 32;
 /** Videos tried when looking for one that carries a tag but shares none with the asked video. */
 const DISJOINT_TRIES = 16;
 /** Longest run of words looked up as one tag ("#newyorkcity"). */
@@ -79,31 +81,21 @@ export class TagIndex {
 
   /** Other tags seen on one video together with `tag`. */
   private companions(tag: Tag): ReadonlySet<Tag> {
-    let companions = this.companionsOf.get(tag);
-    if (companions === undefined) {
-      const all = new Set(tag.videos.flatMap((video) => [...(this.tagsOfVideo[video] ?? [])]));
-      all.delete(tag);
-      companions = all;
-      this.companionsOf.set(tag, companions);
-    }
+    const known = this.companionsOf.get(tag);
+    if (known !== undefined) return known;
+    const companions = new Set<Tag>();
+    for (const video of tag.videos) for (const other of this.tagsOfVideo[video] ?? []) companions.add(other);
+    companions.delete(tag);
+    if (tag.videos.length >= MIN_REMEMBERED_VIDEOS) this.companionsOf.set(tag, companions);
     return companions;
   }
 
   /**
    * What other videos have in place of `tag`: tags that never stand beside it but beside the same others, as "dog" for
-   * "cat". Never meeting alone would also be true of two unrelated rare tags. Sampled by frequency, with repetitions; the
-   * same list whenever it is asked for.
+   * "cat". Never meeting alone would also be true of two unrelated rare tags. Drawn by frequency; the same whenever
+   * asked for.
    */
-  substitutes(tag: Tag): readonly Tag[] {
-    return this.findSubstitutes(tag).list;
-  }
-
-  isSubstitute(tag: Tag, other: Tag): boolean {
-    if (tag === other || this.companions(tag).has(other)) return false;
-    return overlap(this.companions(tag), this.companions(other)) >= this.findSubstitutes(tag).cutoff;
-  }
-
-  private findSubstitutes(tag: Tag): Substitutes {
+  substitutes(tag: Tag): Substitutes {
     let substitutes = this.substitutesOf.get(tag);
     if (substitutes === undefined) {
       const companions = this.companions(tag);
@@ -117,10 +109,15 @@ export class TagIndex {
         if (!likeness.has(other)) likeness.set(other, overlap(companions, this.companions(other)));
       }
       const cutoff = SUBSTITUTE_CUTOFF * ([...likeness.values()].sort((a, b) => b - a)[2] ?? 0);
-      substitutes = { list: sampled.filter((other) => (likeness.get(other) ?? 0) >= cutoff), cutoff };
+      const occurrences = sampled.filter((other) => (likeness.get(other) ?? 0) >= cutoff);
+      substitutes = { occurrences, distinct: [...new Set(occurrences)] };
       this.substitutesOf.set(tag, substitutes);
     }
     return substitutes;
+  }
+
+  isSubstitute(tag: Tag, other: Tag): boolean {
+    return this.substitutes(tag).distinct.includes(other);
   }
 
   /** Whether some video carries `tag` and none of `own`; looks at a few from a random one on. */
@@ -136,9 +133,9 @@ export class TagIndex {
 }
 
 interface Substitutes {
-  readonly list: readonly Tag[];
-  /** Least likeness of a substitute. */
-  readonly cutoff: number;
+  /** With repetitions: a uniform draw is a draw by frequency. */
+  readonly occurrences: readonly Tag[];
+  readonly distinct: readonly Tag[];
 }
 
 /** Jaccard index: size of the intersection over that of the union. */

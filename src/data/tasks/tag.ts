@@ -11,7 +11,6 @@ export const tagTask: ChoiceTask = {
   name: 'tag',
   ability: 'CAM',
   wording: { natural: 'Which hashtag belongs to this video?', terse: 'tag' },
-  terseMark: '#',
   rightTexts: ({ tags }) => {
     const own = tags.map((tag) => tag.replace(/^\s*#+/, '')).filter((tag) => tag.trim() !== '');
     return own.length === 0 ? 'no-tags' : [...new Set(own)];
@@ -23,8 +22,8 @@ export const tagTask: ChoiceTask = {
     const options = new OptionSet<Term>(rightTag ?? makeTerm(right));
     const allowed = (tag: Term) => !own.known.has(tag as Tag) && tags.onDisjointVideo(tag as Tag, own.known, rng);
     if (rightTag !== undefined) {
-      const substitutes = tags.substitutes(rightTag);
-      fillByFrequency(options, substitutes, [...new Set(substitutes)], rng, allowed);
+      const { occurrences, distinct } = tags.substitutes(rightTag);
+      fillByFrequency(options, occurrences, distinct, rng, allowed);
     }
     if (!options.full) fillByFrequency(options, tags.occurrences, tags.tags, rng, allowed);
     return { texts: options.texts };

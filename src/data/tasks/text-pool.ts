@@ -3,8 +3,10 @@ import { type OptionSet, visitShuffled } from './options.js';
 import type { Tag, TagIndex } from './tag-index.js';
 import { makeTerm, type Term } from './text.js';
 
-/** Most texts kept as the closest in style to one text; the closest are never cut. */
-const MAX_RANKED = 192;
+/** Texts kept as the closest in style to one text. */
+const MAX_RANKED = 64;
+/** Texts compared for each word of a text, spread over all that share the word; bounds the work on large corpora. */
+const MAX_COMPARED = 512;
 /** Random texts tried at each text length when the ranked ones do not suffice. */
 const TRIES_PER_LENGTH = 32;
 /** What a substitute tag in the same place is worth, in shared words: "at the beach" / "at the pool". */
@@ -100,38 +102,47 @@ export class TextPool {
   }
 
   private rank(right: Term): PooledText[][] {
-    const shared = new Map<PooledText, number>();
+    const candidates = new Set<PooledText>();
     for (const [place, word] of right.words.entries()) {
-      for (const text of this.byWord.get(`${right.words.length} ${place} ${word}`) ?? []) {
-        shared.set(text, (shared.get(text) ?? 0) + 1);
-      }
+      const sharing = this.byWord.get(`${right.words.length} ${place} ${word}`) ?? [];
+      const step = Math.max(1, sharing.length / MAX_COMPARED);
+      for (let i = 0; i < sharing.length; i += step) candidates.add(sharing[Math.floor(i)] as PooledText);
     }
     const byScore = new Map<number, PooledText[]>();
-    for (const [text, words] of shared) {
-      if (words < right.words.length) pushTo(byScore, words + this.substituteScore(right, text), text);
+    const rightTags = right.words.map((word) => this.tags.ofWord(word));
+    for (const text of candidates) {
+      const score = this.likeness(right.words, rightTags, text);
+      if (score !== undefined) pushTo(byScore, score, text);
     }
     const tiers: PooledText[][] = [];
     let count = 0;
     for (const score of [...byScore.keys()].sort((a, b) => b - a)) {
       if (count >= MAX_RANKED) break;
-      const tier = byScore.get(score) ?? [];
-      tiers.push(tier.slice(0, MAX_RANKED));
+      const tier = (byScore.get(score) ?? []).slice(0, MAX_RANKED - count);
+      tiers.push(tier);
       count += tier.length;
     }
     return tiers;
   }
 
-  private substituteScore(right: Term, text: Term): number {
+  /** Undefined for the same words. */
+  private likeness(words: readonly string[], tags: readonly (Tag | undefined)[], text: Term): number | undefined {
     let score = 0;
-    for (const [place, word] of right.words.entries()) {
-      const other = text.words[place];
-      if (other === undefined || other === word) continue;
-      const tag = this.tags.ofWord(word);
-      const otherTag = this.tags.ofWord(other);
-      if (tag !== undefined && otherTag !== undefined && this.tags.isSubstitute(tag, otherTag))
+    let differs = false;
+    for (const [place, word] of words.entries()) {
+      const other = text.words[place] ?? '';
+      if (other === word) {
+        score++;
+        continue;
+      }
+      differs = true;
+      const tag = tags[place];
+      const otherTag = tag === undefined ? undefined : this.tags.ofWord(other);
+      if (tag !== undefined && otherTag !== undefined && this.tags.isSubstitute(tag, otherTag)) {
         score += SUBSTITUTE_SCORE;
+      }
     }
-    return score;
+    return differs ? score : undefined;
   }
 
   private nearestLengths(length: number): readonly number[] {

@@ -79,8 +79,6 @@ export interface ChoiceTask {
   readonly ability: Ability;
   /** The question in full English, and the word that stands for it in the terse wording. */
   readonly wording: { readonly natural: string; readonly terse: string };
-  /** Put before each option in the terse wording. */
-  readonly terseMark?: string;
   /** Right answers of this record, one question each, or why there is none. */
   rightTexts(record: VideoRecord, index: CorpusIndex): readonly string[] | SkipReason;
   /** At most three distractors that pass the quality control against `right` and each other. */

@@ -3,6 +3,9 @@ import { COMMENT_WORDING } from './comment.js';
 import { TASKS } from './index.js';
 import { type ChoiceQuestion, type CommentRequest, OPTION_LETTERS } from './types.js';
 
+/** Letters of options; benchmark questions have four, a caller's own up to eight. */
+export const LETTERS = ['A', 'B', 'C', 'D', 'E', 'F', 'G', 'H'] as const;
+
 /** Goes up with any change of a prompt; recorded with every result. */
 export const WORDING_VERSION = 1;
 
@@ -14,7 +17,8 @@ export function promptText(question: ChoiceQuestion | CommentRequest, wording: W
   if (question.task === 'comment') {
     return wording === 'natural' ? COMMENT_WORDING.natural : `${COMMENT_WORDING.terse} ? answer`;
   }
-  return wording === 'natural' ? naturalChoice(question) : terseChoice(question);
+  const { natural, terse } = TASKS[question.task].wording;
+  return choiceText(wording === 'natural' ? natural : `${terse} ?`, question.options, wording);
 }
 
 /** The reply to a choice question: its letter. */
@@ -25,14 +29,10 @@ export function answerText(question: ChoiceQuestion): string {
   return letter;
 }
 
-function naturalChoice({ task, options }: ChoiceQuestion): string {
-  const lines = options.map((option, i) => `${OPTION_LETTERS[i]}. ${option}`);
-  return [TASKS[task].wording.natural, ...lines, 'Answer with the letter of the right option.'].join('\n');
-}
-
-function terseChoice({ task, options }: ChoiceQuestion): string {
-  const { wording, terseMark } = TASKS[task];
-  const mark = terseMark === undefined ? '' : `${terseMark} `;
-  const lettered = options.map((option, i) => `${OPTION_LETTERS[i]} ${mark}${option}`);
-  return `${wording.terse} ? ${lettered.join(' ')} answer`;
+/** A question with lettered options, as every task and every caller's own question is put to a model. */
+export function choiceText(question: string, options: readonly string[], wording: Wording): string {
+  const lettered = (separator: string) => options.map((option, i) => `${LETTERS[i]}${separator}${option}`);
+  return wording === 'natural'
+    ? [question, ...lettered('. '), 'Answer with the letter of the right option.'].join('\n')
+    : `${question} ${lettered(' ').join(' ')} answer`;
 }

@@ -9,6 +9,7 @@ import type { Rng } from '../../base/rng.js';
 import { type PromptConfig, type Turn, tokenizeSample } from '../../data/prompt.js';
 import { drawFacts, FACT_KINDS, type FactKind, type Facts } from '../../data/synth/facts.js';
 import { makeRecord } from '../../data/synth/record.js';
+import { COMMENT_WORDING } from '../../data/tasks/comment.js';
 import type { CorpusIndex } from '../../data/tasks/corpus-index.js';
 import { drawQuestion } from '../../data/tasks/index.js';
 import { answerText, promptText } from '../../data/tasks/wording.js';
@@ -110,8 +111,11 @@ export const bareChoice: TurnMaker = (facts, rng) => attributeChoice(facts, rng.
 export function mixedPhrasing(index: CorpusIndex, prompt: PromptConfig): TurnMaker {
   const tasks = ['title', 'description', 'tag', 'comment-matching', 'topic', 'category'] as const;
   return (facts, rng) => {
-    if (rng.uniform() < 0.35) return attributeTurn(facts, rng.pick(FACT_KINDS), rng);
+    const kind = rng.uniform();
+    if (kind < 0.2) return attributeTurn(facts, rng.pick(FACT_KINDS), rng);
     const record = makeRecord(facts, rng, 'note');
+    // Any of a clip's comments: how one is worded, not which one is liked.
+    if (kind < 0.28) return { prompt: `${COMMENT_WORDING.terse} ? answer`, answer: rng.pick(record.comments).text };
     const question = drawQuestion(rng.pick(tasks), record, index, rng);
     if ('reason' in question) return attributeTurn(facts, rng.pick(FACT_KINDS), rng);
     return { prompt: promptText(question, prompt.wording), answer: answerText(question) };

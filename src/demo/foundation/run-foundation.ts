@@ -96,7 +96,7 @@ export async function runFoundation(options: FoundationOptions): Promise<StageRe
     const phrasing = noteSamples(context, mixedPhrasing(index, prompt));
     results.push(
       await trainLanguage(base, language('bare choice', 800, textParts, noteSamples(context, bareChoice))),
-      await trainLanguage(base, language('task phrasing', 800, textParts, phrasing)),
+      await trainLanguage(base, language('task phrasing', 1200, textParts, phrasing)),
     );
 
     const align = (clips: readonly DemoClip[]): AlignedClip[] =>
