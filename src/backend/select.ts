@@ -16,6 +16,10 @@ export type BackendName = (typeof BACKENDS)[number];
 export interface BackendOptions {
   /** Default native, or wasm where no C++ compiler works. */
   readonly backend?: BackendName | undefined;
+  /** `cpu`; other devices are refused with what this version has. */
+  readonly device?: string | undefined;
+  /** Storage of weights and activations; `bf16` is refused where the device has none. */
+  readonly precision?: 'fp32' | 'bf16' | undefined;
   /** Processor threads; default OMP_NUM_THREADS, else all cores that this process may use. */
   readonly threads?: number | undefined;
 }
@@ -86,6 +90,21 @@ async function startNull(): Promise<string> {
   return 'dry run: shapes and counts only';
 }
 
+/** What was asked for must be what computes: nothing falls back silently. @throws BackendError E_DEVICE_ABSENT, E_PRECISION_ABSENT */
+export function checkDevice({ device = 'cpu', precision = 'fp32' }: BackendOptions): void {
+  if (device !== 'cpu') {
+    const asked = /^cuda(:\d+)?$/.test(device) ? 'this version has no CUDA device of its own' : 'expected cpu';
+    throw new BackendError('E_DEVICE_ABSENT', `device ${device}: ${asked}`, {
+      hint: 'use device cpu, or backend tfjs-node-gpu, which drives a GPU in fp32',
+    });
+  }
+  if (precision !== 'fp32') {
+    throw new BackendError('E_PRECISION_ABSENT', `precision ${precision}: the cpu device stores fp32 only`, {
+      hint: 'use precision fp32',
+    });
+  }
+}
+
 /**
  * Starts a backend and makes it TF.js's current one.
  *
@@ -94,6 +113,7 @@ async function startNull(): Promise<string> {
  */
 export async function useBackend(options: BackendOptions = {}): Promise<ChosenBackend> {
   const { backend, threads } = options;
+  checkDevice(options);
   const cores = threads ?? availableParallelism();
   switch (backend) {
     case 'native':

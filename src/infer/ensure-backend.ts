@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type BackendOptions, useBackend } from '../backend/select.js';
+import { type BackendOptions, checkDevice, useBackend } from '../backend/select.js';
 import { log } from '../base/logger.js';
 
 /**
@@ -9,6 +9,7 @@ import { log } from '../base/logger.js';
  * @throws BackendError as `useBackend`
  */
 export async function ensureBackend(options: BackendOptions = {}): Promise<void> {
+  checkDevice(options);
   const current: string | undefined = tf.getBackend();
   const wanted = options.backend ?? current;
   if (current !== undefined && wanted === current) return;

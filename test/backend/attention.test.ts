@@ -51,7 +51,7 @@ describe('fused attention on native', () => {
 
   for (const shape of SHAPES) {
     const { B, T, S, H, G, D, causal = false, masked = false } = shape;
-    // Measured over all shapes: forward 1.2e-6, gradients 2.9e-6 relative to 1 + |want|.
+    // Measured over all shapes: output 1.1e-6, gradients 1.5e-6, at S 300 and D 128.
     it(`equals its definition, forward and backward: ${nameOf(shape)}`, () => {
       const sources = [
         randomTensor('q', [B, T, H, D]),
@@ -74,7 +74,7 @@ describe('fused attention on native', () => {
       ['output', 'dq', 'dk', 'dv'].forEach((what, i) => {
         const [gotten, wanted] = [got[i], want[i]];
         if (gotten === undefined || wanted === undefined) throw new RangeError(`no ${what}`);
-        expectClose(gotten, wanted, i === 0 ? 4e-6 : 1e-5, what);
+        expectClose(gotten, wanted, 5e-6, what);
       });
       tf.dispose([...tensors, ...(mask === undefined ? [] : [mask])]);
     });

@@ -221,8 +221,8 @@ describeAgreement('picking by index', 0, [
   },
 ]);
 
-// Measured: 0 (the same order of additions).
-describeAgreement('adding by index', 1e-7, [
+// Measured: 5.6e-8 (the cpu backend adds in float64 before it stores).
+describeAgreement('adding by index', 2e-7, [
   {
     name: 'ScatterNd of rows that repeat',
     inputs: [given([5, 1], [1, 3, 1, 0, 3], 'int32'), floats(5, 2)],

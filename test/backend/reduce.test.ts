@@ -54,7 +54,7 @@ const over = (ops: [string, Reduction][], source = floats, extents = EXTENTS): A
 const FILLED = EXTENTS.filter(([shape]) => !shape.includes(0));
 
 describeAgreement('a sum of whole numbers', 0, over([['Sum', tf.sum]], whole));
-// Measured: 3.4e-6 relative to 1 + |want|, of the cpu backend's plain loop over 300 elements.
+// Measured: 3.4e-6, of the cpu backend's plain loop over 300 elements.
 describeAgreement(
   'a sum or mean',
   1e-5,
@@ -75,7 +75,8 @@ describeAgreement(
     FILLED,
   ),
 );
-describeAgreement('a product', 1e-6, over([['Prod', tf.prod]], floats, FILLED));
+// Measured: 3.7e-8.
+describeAgreement('a product', 1e-7, over([['Prod', tf.prod]], floats, FILLED));
 
 describeAgreement('an integer reduction', 0, [
   {
@@ -110,8 +111,7 @@ describeAgreement('an index of an extreme', 0, [
   { name: 'TopK with equals', inputs: [given([6], [2, 1, 2, 3, 3, 2])], op: (x) => Object.values(tf.topk(x, 4)) },
 ]);
 
-// Measured: 1.2e-7.
-describeAgreement('a running sum', 5e-7, [
+describeAgreement('a running sum', 0, [
   ...[[7], [3, 5], [2, 4, 3]].flatMap((shape) =>
     shape.flatMap((_, axis) =>
       [false, true].flatMap((exclusive) =>
@@ -126,8 +126,8 @@ describeAgreement('a running sum', 5e-7, [
   { name: 'Cumsum of int32', inputs: [ints(0, 9, 3, 9)], op: (x) => tf.cumsum(x, 1) },
 ]);
 
-// Measured: 1.2e-7.
-describeAgreement('softmax', 5e-7, [
+// Measured: 2.3e-8.
+describeAgreement('softmax', 1e-7, [
   ...[[1], [5], [3, 17], [2, 3, 64], [300, 130]].map((shape) => ({
     name: `Softmax of [${shape}]`,
     inputs: [floats(...shape)],

@@ -62,4 +62,12 @@ describe('useBackend', () => {
       hint: `npm install @tensorflow/${backend}@4.22 (Node 22 or older), or use --backend native`,
     });
   });
+
+  it.each([
+    [{ device: 'cuda:1' }, 'device cuda:1: this version has no CUDA device of its own'],
+    [{ device: 'tpu' }, 'device tpu: expected cpu'],
+    [{ precision: 'bf16' as const }, 'precision bf16: the cpu device stores fp32 only'],
+  ])('refuses %j instead of computing on something else', async (options, message) => {
+    await expect(useBackend(options)).rejects.toThrow(message);
+  });
 });
