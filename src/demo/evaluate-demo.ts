@@ -43,10 +43,12 @@ export async function writeComments(
   seed: number,
 ): Promise<SampleComment[]> {
   const written: SampleComment[] = [];
-  for (const clip of clips) {
+  for (const [i, clip] of clips.entries()) {
     const session = await chat.encode(clip.video);
     try {
-      const candidates = await collectCandidates(session.commentCandidates({ seed, n: 3, maxTokens: 12 }));
+      const candidates = await collectCandidates(
+        session.commentCandidates({ seed: 1000 * seed + i, n: 3, maxTokens: 12 }),
+      );
       written.push({ clip, comments: candidates.map(({ text }) => text) });
     } finally {
       session.dispose();

@@ -4,7 +4,7 @@
  * Clips are rendered and decoded; foundation stages make a base (encoders, language model); MIMIC tuning trains
  * projectors, gates and LoRA on it with the same code as `mimic train`; the result answers the test split.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BackendName, useBackend } from '../backend/select.js';
 import { writeFileAtomic } from '../base/atomic-file.js';
@@ -100,6 +100,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
 }
 
 async function tuneDemo(config: Parameters<typeof tune>[0]['config'], { clips }: DemoClips, curves: CurveRecorder) {
+  // The demo starts over each time; a run folder in use would be refused.
+  await rm(join(config.out, config.name), { recursive: true, force: true });
   const frames = new Map([...clips.train, ...clips.validation].map(({ path, video }) => [path, video]));
   let progress: Progress | undefined;
   const result = await tune({

@@ -67,6 +67,19 @@ export class RunFolder {
     for (const warning of saved.warnings) log.warn(warning);
   }
 
+  /** A fresh run beside older checkpoints could later resume from the wrong one. @throws ConfigError E_RUN_EXISTS */
+  async refuseWhenUsed(): Promise<void> {
+    const { latest } = await findLatestCheckpoint(this.dir);
+    if (latest === undefined) return;
+    throw new ConfigError(
+      'E_RUN_EXISTS',
+      `${this.dir}: holds the checkpoints of an earlier run, the newest ${latest.path}.`,
+      {
+        hint: 'Add --resume to go on with it, give the new run another --name, or delete the folder.',
+      },
+    );
+  }
+
   /** Continues from the newest complete checkpoint. @throws CheckpointError when there is none, ConfigError when the configuration drifted */
   async restore(model: MimicChatModel, optimizer: AdamW): Promise<RunState> {
     const { latest, skipped } = await findLatestCheckpoint(this.dir);

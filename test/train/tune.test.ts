@@ -103,6 +103,7 @@ describe('tune', () => {
     const { config, frames } = await tinyRun(join(dir, 'e'), { train: 4, validation: 2 }, { train: { maxSteps: 2 } });
     await expect(run({ config, frames }, { resume: true })).rejects.toThrow('no complete checkpoint to resume from');
     await run({ config, frames }, { stopAt: 1 });
+    await expect(run({ config, frames })).rejects.toThrow('holds the checkpoints of an earlier run');
     const changed = { ...config, train: { ...config.train, learningRate: 0.5, keepCheckpoints: 5 } };
     await expect(run({ config: changed, frames }, { resume: true })).rejects.toThrow(
       'Resuming needs the configuration the run was started with:\n  train.learningRate: 0.02 when saved, 0.5 now',

@@ -12,7 +12,7 @@
 #include "tile.h"
 
 // Less work than this is done before another thread is awake.
-constexpr double PARALLEL_FLOPS = 1e6;
+constexpr double PARALLEL_FLOPS = 2e6;
 constexpr i64 QUERY_BLOCK = 4 * MR, KEY_BLOCK = 8 * LANES;
 
 struct AttentionShape {

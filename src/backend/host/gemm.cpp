@@ -7,7 +7,7 @@
 #include "tile.h"
 
 constexpr i64 BLOCK_K = 256, BLOCK_M = 20 * MR, BLOCK_N = 1024, BLOCK_LINES = 32;
-constexpr double SMALL_FLOPS = 2e6, LARGE_FLOPS = 4e7;
+constexpr double SMALL_FLOPS = 4e6, LARGE_FLOPS = 4e7;
 
 static thread_local Scratch rows_scratch, columns_scratch;
 

@@ -1,0 +1,140 @@
+/** What a run is made of, put together from its configuration. */
+import { join } from 'node:path';
+import { ConfigError } from '../base/errors.js';
+import { Rng } from '../base/rng.js';
+import { letterIds } from '../data/prompt.js';
+import { readRecords } from '../data/read-records.js';
+import { CorpusIndex } from '../data/tasks/corpus-index.js';
+import { loadTokenizer, type Tokenizer } from '../data/tokenizer.js';
+import { loadWeights } from '../model/load.js';
+import { MimicChatModel } from '../model/mimic-chat.js';
+import type { RunConfig } from './config.js';
+import { EpochPlan } from './epoch-plan.js';
+import { FeatureSource, type FrameSource } from './feature-source.js';
+import { AdamW } from './optimizer.js';
+import { RunFolder, type RunState } from './run-folder.js';
+import { Trainer } from './trainer.js';
+import { TrainingData } from './training-data.js';
+import { Validation } from './validation.js';
+
+export interface Run {
+  readonly config: RunConfig;
+  readonly model: MimicChatModel;
+  readonly folder: RunFolder;
+  readonly data: TrainingData;
+  readonly validation: Validation | null;
+  readonly plan: EpochPlan;
+  readonly totalSteps: number;
+  readonly features: FeatureSource;
+  readonly optimizer: AdamW;
+  readonly trainer: Trainer;
+  /** Files that a checkpoint carries along. */
+  readonly extraFiles: readonly string[];
+  /** Parts without pretrained weights that stay frozen. */
+  readonly freshFrozenParts: readonly string[];
+  /** Where the run stands: at the start, or at the checkpoint that it resumes from. */
+  readonly state: RunState;
+  dispose(): void;
+}
+
+/** @throws ConfigError for a missing key, a run folder in use, or a changed configuration; DataError, CheckpointError for files */
+export async function prepareRun(config: RunConfig, frames: FrameSource, resume: boolean): Promise<Run> {
+  const tokenizerDir = config.tokenizer ?? config.base;
+  if (tokenizerDir === undefined) throw missing('base', 'Name the folder with the base weights and tokenizer.');
+  if (config.data.train === undefined) throw missing('data.train', 'Name a JSONL file of records.');
+  const folder = new RunFolder(config);
+  if (!resume) await folder.refuseWhenUsed();
+  const tokenizer = await loadTokenizer(tokenizerDir);
+  const model = new MimicChatModel(config.model);
+  const features = new FeatureSource(model, frames, config.train.featureCacheMiB * 2 ** 20);
+  let optimizer: AdamW | undefined;
+  const dispose = () => {
+    features.dispose();
+    optimizer?.dispose();
+    model.dispose();
+  };
+  try {
+    const freshFrozenParts = await prepareModel(model, config, tokenizer);
+    const data = await trainingData(config.data.train, config, tokenizer, model);
+    const validation = await validationOf(config, tokenizer, model);
+    const plan = new EpochPlan(data, config);
+    const { epochs, maxSteps = Number.POSITIVE_INFINITY, labelSmoothing } = config.train;
+    optimizer = createOptimizer(model, config);
+    const start: RunState = { step: 0, best: null, sinceBest: 0 };
+    return {
+      ...{ config, model, folder, data, validation, plan, features, optimizer, freshFrozenParts, dispose },
+      totalSteps: Math.min(maxSteps, epochs * plan.stepsPerEpoch),
+      trainer: new Trainer(model, optimizer, { seed: config.seed, labelSmoothing }),
+      extraFiles: [join(tokenizerDir, 'tokenizer.json')],
+      state: resume ? await folder.restore(model, optimizer) : start,
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+function missing(key: string, hint: string): ConfigError {
+  return new ConfigError('E_CONFIG_MISSING', `${key} is not set.`, { hint });
+}
+
+/** Base weights, then seeded values for what the base does not hold, then what is trained. @returns fresh but frozen parts */
+async function prepareModel(model: MimicChatModel, config: RunConfig, tokenizer: Tokenizer): Promise<string[]> {
+  if (tokenizer.vocabSize > config.model.language.vocabSize) {
+    throw new ConfigError(
+      'E_VOCAB_SIZE',
+      `The tokenizer has ${tokenizer.vocabSize} tokens, model.language.vocabSize is ${config.model.language.vocabSize}.`,
+      { hint: `Set --model.language.vocabSize=${tokenizer.vocabSize}, or give the tokenizer the model was made with.` },
+    );
+  }
+  if (config.base !== undefined) await loadWeights(model.parameters, config.base, { partial: true });
+  const fresh = model.parameters.list().filter((parameter) => !parameter.hasValue);
+  model.parameters.initialize(new Rng(config.seed, 'weights'));
+  const owned = new Set(model.parameters.countByPart().map(({ part }) => part));
+  // A switched-off part (an ablation) is not an error of the configuration that names it.
+  model.parameters.train(config.train.parts.filter((part) => owned.has(part)));
+  return [...new Set(fresh.filter((parameter) => !parameter.trainable).map(({ part }) => part))];
+}
+
+async function trainingData(
+  path: string,
+  config: RunConfig,
+  tokenizer: Tokenizer,
+  model: MimicChatModel,
+): Promise<TrainingData> {
+  const { records, root } = await readRecords(path, config.data.root);
+  return new TrainingData(records, root, new CorpusIndex(records), tokenizer, model, config);
+}
+
+async function validationOf(
+  config: RunConfig,
+  tokenizer: Tokenizer,
+  model: MimicChatModel,
+): Promise<Validation | null> {
+  if (config.data.validation === undefined) return null;
+  const { records, root } = await readRecords(config.data.validation, config.data.root);
+  return new Validation(records, root, tokenizer, model, letterIds(tokenizer), config);
+}
+
+function createOptimizer(model: MimicChatModel, config: RunConfig): AdamW {
+  const { beta1, beta2, eps, weightDecay, maxGradNorm, loraLearningRateScale } = config.train;
+  const parameters = model.parameters.trainable();
+  const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
+  return new AdamW(
+    parameters.map((parameter) => ({
+      name: parameter.name,
+      // Read at each step: a resume replaces the values after the optimizer was made.
+      get value() {
+        return parameter.value;
+      },
+      lrScale: parameter.part === 'lora' ? loraLearningRateScale : 1,
+    })),
+    {
+      ...{ beta1, beta2, eps, weightDecay, maxGradNorm },
+      setValue: (name, tensor) => {
+        const parameter = byName.get(name);
+        if (parameter !== undefined) parameter.value = tensor;
+      },
+    },
+  );
+}
