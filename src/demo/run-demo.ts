@@ -34,7 +34,7 @@ export interface DemoOptions {
   readonly threads?: number | undefined;
 }
 
-const FULL = { counts: { train: 600, validation: 120, test: 120 }, effort: 1, tuneSteps: 600 };
+const FULL = { counts: { train: 600, validation: 120, test: 120 }, effort: 1, tuneSteps: 900 };
 const QUICK = { counts: { train: 60, validation: 24, test: 24 }, effort: 0.1, tuneSteps: 60 };
 
 export async function runDemo(options: DemoOptions): Promise<DemoReport> {
