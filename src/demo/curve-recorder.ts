@@ -14,7 +14,7 @@ export class CurveRecorder {
       this.finish();
       this.line = {
         stage: progress.stage,
-        progress: new Progress(progress.stage, { total: progress.maxSteps }),
+        progress: new Progress(progress.stage, { total: progress.maxSteps }, progress.step),
         accuracy: '',
       };
     }

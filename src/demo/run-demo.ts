@@ -13,6 +13,7 @@ import { formatDuration } from '../base/format.js';
 import { log } from '../base/logger.js';
 import { packageRoot } from '../base/package-root.js';
 import { Progress } from '../base/progress.js';
+import { videoKey } from '../data/video/open-video.js';
 import { scoreTable } from '../eval/table.js';
 import { MimicChat } from '../infer/mimic-chat.js';
 import { RunConfigSchema, samplingOf } from '../train/config.js';
@@ -107,9 +108,9 @@ async function tuneDemo(config: Parameters<typeof tune>[0]['config'], { clips }:
   const result = await tune({
     config,
     resume: false,
-    frames: async (path) => {
-      const video = frames.get(path);
-      if (video === undefined) throw new RangeError(`runDemo: no clip ${path}`);
+    frames: async (input) => {
+      const video = frames.get(videoKey(input));
+      if (video === undefined) throw new RangeError(`runDemo: no clip ${videoKey(input)}`);
       return video;
     },
     onStart: ({ model, totalSteps, freshFrozenParts }) => {

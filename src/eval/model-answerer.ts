@@ -1,7 +1,6 @@
-import { resolve } from 'node:path';
-import { DataError } from '../base/errors.js';
-import type { ChoiceQuestion, CommentRequest } from '../data/tasks/types.js';
+import type { ChoiceQuestion, CommentRequest, VideoSource } from '../data/tasks/types.js';
 import { promptText } from '../data/tasks/wording.js';
+import { openVideo, videoInput } from '../data/video/open-video.js';
 import { collectCandidates } from '../infer/collect-candidates.js';
 import type { MimicChat } from '../infer/mimic-chat.js';
 import type { VideoSession } from '../infer/video-session.js';
@@ -22,10 +21,12 @@ export class ModelAnswerer implements Answerer {
   ) {}
 
   async answerVideo(
-    videoPath: string,
+    _videoPath: string,
     questions: readonly ChoiceQuestion[],
   ): Promise<{ readonly probabilities: readonly number[] }[]> {
-    const session = await this.open(videoPath);
+    const [first] = questions;
+    if (first === undefined) return [];
+    const session = await this.open(first);
     try {
       const rows = [];
       for (const question of questions) {
@@ -40,7 +41,7 @@ export class ModelAnswerer implements Answerer {
 
   /** One comment, the same for the same seed. */
   async writeComment(request: CommentRequest, seed: number): Promise<string> {
-    const session = await this.open(request.videoPath);
+    const session = await this.open(request);
     try {
       const [comment] = await collectCandidates(session.commentCandidates({ seed }));
       return comment?.text ?? '';
@@ -49,13 +50,8 @@ export class ModelAnswerer implements Answerer {
     }
   }
 
-  private async open(videoPath: string): Promise<VideoSession> {
+  private async open(source: VideoSource): Promise<VideoSession> {
     if (this.options.textOnly === true) return this.chat.textOnly();
-    if (videoPath === '') {
-      throw new DataError('E_VIDEO_FRAMES', 'the question names image files, expected a video file', {
-        hint: 'encode the frames as a video, for example with ffmpeg, and set videoPath',
-      });
-    }
-    return this.chat.encode(resolve(this.options.dataRoot, videoPath));
+    return this.chat.encode(await openVideo(videoInput(this.options.dataRoot, source), this.chat.parts.sampling));
   }
 }

@@ -1,9 +1,10 @@
+import { type VideoInput, videoKey } from '../data/video/open-video.js';
 import type { VideoFrames } from '../model/frames.js';
 import type { MimicChatModel } from '../model/mimic-chat.js';
 import type { VideoFeatures } from '../model/video-features.js';
 
 /** Decodes a video; a run may share one source so that a clip is decoded once. */
-export type FrameSource = (path: string) => Promise<VideoFrames>;
+export type FrameSource = (input: VideoInput) => Promise<VideoFrames>;
 
 /**
  * Frozen-encoder features by video, kept in memory up to a budget: from the second visit on a video costs nothing.
@@ -22,22 +23,23 @@ export class FeatureSource {
   ) {}
 
   /** Starts decoding what is not known yet, so that the next batch's videos decode while this one trains. */
-  prefetch(paths: Iterable<string>): void {
-    for (const path of paths) {
-      if (this.cache.has(path) || this.decoding.has(path)) continue;
-      const frames = this.frames(path);
+  prefetch(inputs: Iterable<VideoInput>): void {
+    for (const input of inputs) {
+      const key = videoKey(input);
+      if (this.cache.has(key) || this.decoding.has(key)) continue;
+      const frames = this.frames(input);
       // The error is reported by the `take` that needs this video; here it only must not go unhandled.
       frames.catch(() => undefined);
-      this.decoding.set(path, frames);
+      this.decoding.set(key, frames);
     }
   }
 
   /** Features of these videos, in order. They stay valid until the next `take`. */
-  async take(paths: readonly string[]): Promise<VideoFeatures[]> {
-    this.prefetch(paths);
+  async take(inputs: readonly VideoInput[]): Promise<VideoFeatures[]> {
+    this.prefetch(inputs);
     const taken: VideoFeatures[] = [];
-    for (const path of paths) taken.push(await this.one(path));
-    this.evict(new Set(paths));
+    for (const input of inputs) taken.push(await this.one(input));
+    this.evict(new Set(inputs.map(videoKey)));
     return taken;
   }
 
@@ -48,31 +50,32 @@ export class FeatureSource {
     this.bytes = 0;
   }
 
-  private async one(path: string): Promise<VideoFeatures> {
-    const known = this.cache.get(path);
+  private async one(input: VideoInput): Promise<VideoFeatures> {
+    const key = videoKey(input);
+    const known = this.cache.get(key);
     if (known !== undefined) {
-      this.cache.delete(path);
-      this.cache.set(path, known);
+      this.cache.delete(key);
+      this.cache.set(key, known);
       return known.features;
     }
-    const pending = this.decoding.get(path) ?? this.frames(path);
+    const pending = this.decoding.get(key) ?? this.frames(input);
     try {
       const features = this.model.encodeFrames(await pending);
       const bytes = 4 * (features.spatial_ND.size + (features.temporal_MD?.size ?? 0));
-      this.cache.set(path, { features, bytes });
+      this.cache.set(key, { features, bytes });
       this.bytes += bytes;
       return features;
     } finally {
-      this.decoding.delete(path);
+      this.decoding.delete(key);
     }
   }
 
   private evict(pinned: ReadonlySet<string>): void {
-    for (const [path, { features, bytes }] of this.cache) {
+    for (const [key, { features, bytes }] of this.cache) {
       if (this.bytes <= this.budgetBytes) return;
-      if (pinned.has(path)) continue;
+      if (pinned.has(key)) continue;
       features.dispose();
-      this.cache.delete(path);
+      this.cache.delete(key);
       this.bytes -= bytes;
     }
   }

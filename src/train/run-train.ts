@@ -9,7 +9,7 @@ import { EventLog } from '../base/event-log.js';
 import { formatBytes, formatDuration } from '../base/format.js';
 import { log } from '../base/logger.js';
 import { Progress } from '../base/progress.js';
-import { decodeVideo } from '../data/video/decode-video.js';
+import { openVideo } from '../data/video/open-video.js';
 import { Pool } from '../data/video/pool.js';
 import type { Ablation } from '../model/config.js';
 import { type RunConfig, RunConfigSchema, samplingOf } from './config.js';
@@ -38,7 +38,7 @@ export async function runTrain(options: RunTrainOptions): Promise<{ interrupted:
   });
   const { config } = loaded;
   if (options.dryRun) {
-    log.info(await dryRun(config));
+    process.stdout.write(`${await dryRun(config)}\n`);
     return { interrupted: false };
   }
   const chosen = await useBackend({ backend: options.backend, threads: options.threads });
@@ -64,7 +64,7 @@ export async function runTrain(options: RunTrainOptions): Promise<{ interrupted:
     const sampling = samplingOf(config);
     const result = await tune({
       config,
-      frames: (path) => decodeVideo(path, sampling, { pool }),
+      frames: (input) => openVideo(input, sampling, { pool }),
       resume: options.resume,
       signal: stop.signal,
       onStart: ({ model, totalSteps, firstStep, records, freshFrozenParts }) => {

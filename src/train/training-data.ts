@@ -4,7 +4,6 @@
  * Questions, distractors, option order and comments are drawn anew at every visit, as a function of (seed, epoch,
  * record) alone: any position of any epoch is reached without replaying what came before.
  */
-import { join } from 'node:path';
 import { DataError } from '../base/errors.js';
 import { Rng } from '../base/rng.js';
 import { type TokenizedSample, type Turn, tokenizeSample } from '../data/prompt.js';
@@ -13,8 +12,10 @@ import { buildCommentRequest, drawCommentTarget } from '../data/tasks/comment.js
 import type { CorpusIndex } from '../data/tasks/corpus-index.js';
 import { drawQuestion } from '../data/tasks/index.js';
 import { CHOICE_TASKS, type ChoiceTaskName } from '../data/tasks/types.js';
+import { videoSource } from '../data/tasks/video-source.js';
 import { answerText, promptText } from '../data/tasks/wording.js';
 import type { Tokenizer } from '../data/tokenizer.js';
+import { type VideoInput, videoInput } from '../data/video/open-video.js';
 import type { MimicChatModel } from '../model/mimic-chat.js';
 import type { RunConfig } from './config.js';
 
@@ -22,7 +23,7 @@ type TaskName = ChoiceTaskName | 'comment';
 
 export interface DrawnSample {
   readonly id: string;
-  readonly videoPath: string;
+  readonly video: VideoInput;
   readonly tokens: TokenizedSample;
 }
 
@@ -41,15 +42,14 @@ export class TrainingData {
     this.tasks = [...CHOICE_TASKS, 'comment' as const].map((name) => ({ name, weight: weights[name] ?? 1 }));
   }
 
-  /** Absolute path of a record's video. */
-  videoPath(index: number): string {
-    return join(this.root, this.records[index]?.video_path ?? '');
+  /** Where a record's pixels are. */
+  video(index: number): VideoInput {
+    return videoInput(this.root, videoSource(this.record(index)));
   }
 
   /** @throws DataError when the record yields no task, or its tokens exceed train.maxLength */
   draw(epoch: number, index: number): DrawnSample {
-    const record = this.records[index];
-    if (record === undefined) throw new RangeError(`TrainingData.draw: record ${index} of ${this.records.length}`);
+    const record = this.record(index);
     const rng = new Rng(this.config.seed, 'questions').fork(epoch).fork(index);
     const turns: Turn[] = [];
     // A task the record has no fields for is drawn again; a record without any is found by the bound.
@@ -73,7 +73,13 @@ export class TrainingData {
         { hint: 'Lower data.turnsPerVideo, model.spatial.numFrames or model.temporal.pool, or raise train.maxLength.' },
       );
     }
-    return { id: record.id, videoPath: this.videoPath(index), tokens };
+    return { id: record.id, video: this.video(index), tokens };
+  }
+
+  private record(index: number): VideoRecord {
+    const record = this.records[index];
+    if (record === undefined) throw new RangeError(`TrainingData: record ${index} of ${this.records.length}`);
+    return record;
   }
 
   private drawTurn(record: VideoRecord, rng: Rng): Turn | null {

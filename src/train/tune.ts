@@ -121,7 +121,7 @@ async function drawBatches({ config, data, plan, features, totalSteps }: Run, st
   const micro = plan.batchesOf(step).map((records) => Array.from(records, (record) => data.draw(epoch, record)));
   const samples = micro.flat();
   const waiting = performance.now();
-  const videos = await features.take(samples.map(({ videoPath }) => videoPath));
+  const videos = await features.take(samples.map(({ video }) => video));
   const dataWaitSec = (performance.now() - waiting) / 1000;
   let next = 0;
   const batches: Batch[] = micro.map((part) => {
@@ -130,7 +130,7 @@ async function drawBatches({ config, data, plan, features, totalSteps }: Run, st
   });
   // The next step's videos decode in other processes while this one computes.
   const following = step + 1 < totalSteps ? plan.batchesOf(step + 1) : [];
-  features.prefetch(following.flatMap((records) => Array.from(records, (record) => data.videoPath(record))));
+  features.prefetch(following.flatMap((records) => Array.from(records, (record) => data.video(record))));
   const tokens = samples.reduce((sum, sample) => sum + sample.tokens.ids.length, 0);
   return { batches, tokens, clips: samples.length, dataWaitSec };
 }

@@ -1,11 +1,11 @@
 /** Accuracy on held-out records during training: the same questions, built once, at every validation. */
-import { join } from 'node:path';
 import { tokenizeSample } from '../data/prompt.js';
 import type { VideoRecord } from '../data/record.js';
 import { buildBenchmark } from '../data/tasks/benchmark.js';
 import type { ChoiceQuestion, ChoiceTaskName } from '../data/tasks/types.js';
 import { answerText, promptText } from '../data/tasks/wording.js';
 import type { Tokenizer } from '../data/tokenizer.js';
+import { videoInput } from '../data/video/open-video.js';
 import type { MimicChatModel } from '../model/mimic-chat.js';
 import { collate, totalWeight } from './batch.js';
 import { choiceAccuracy } from './choice-accuracy.js';
@@ -48,7 +48,7 @@ export class Validation {
     for (const [task, questions] of groupByTask(this.questions)) {
       for (let start = 0; start < questions.length; start += config.train.batchSize * config.data.turnsPerVideo) {
         const asked = questions.slice(start, start + config.train.batchSize * config.data.turnsPerVideo);
-        const videos = await features.take(asked.map(({ videoPath }) => join(this.root, videoPath)));
+        const videos = await features.take(asked.map((question) => videoInput(this.root, question)));
         const samples = asked.map((question, i) => {
           const turn = { prompt: promptText(question, config.prompt.wording), answer: answerText(question) };
           const tokens = tokenizeSample(tokenizer, config.prompt, [turn], visual);

@@ -7,9 +7,10 @@ import { drawFacts, FACT_KINDS } from '../../src/data/synth/facts.js';
 import { makeRecord } from '../../src/data/synth/record.js';
 import { syntheticVocabulary } from '../../src/data/synth/vocabulary.js';
 import { createTokenizer } from '../../src/data/tokenizer.js';
+import { videoKey } from '../../src/data/video/open-video.js';
 import { buildWordTokenizerJson } from '../../src/data/word-tokenizer.js';
-import type { VideoFrames } from '../../src/model/frames.js';
 import { type RunConfig, RunConfigSchema } from '../../src/train/config.js';
+import type { FrameSource } from '../../src/train/feature-source.js';
 import { randomVideo, tinyConfig } from './tiny-model.js';
 
 /** A run over synthetic metadata and random pixels, small enough for a test; files go to `dir`. */
@@ -17,7 +18,7 @@ export async function tinyRun(
   dir: string,
   records: { train: number; validation: number },
   overrides: { name?: string; model?: object; train?: Partial<z.input<typeof RunConfigSchema>['train']> } = {},
-): Promise<{ config: RunConfig; frames: (path: string) => Promise<VideoFrames> }> {
+): Promise<{ config: RunConfig; frames: FrameSource }> {
   const tokenizerDir = join(dir, 'tokenizer');
   const tokenizer = await createTokenizer(buildWordTokenizerJson([...syntheticVocabulary(), ...FACT_KINDS]));
   await mkdir(tokenizerDir, { recursive: true });
@@ -54,5 +55,5 @@ export async function tinyRun(
       ...overrides.train,
     },
   });
-  return { config, frames: async (path) => randomVideo(config.model, hashLabel(path), 4) };
+  return { config, frames: async (input) => randomVideo(config.model, hashLabel(videoKey(input)), 4) };
 }

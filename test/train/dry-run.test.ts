@@ -33,6 +33,8 @@ describe('run configuration', () => {
     expect(issues({ model: { language: { numKvHeads: 5 } } })).toEqual([
       'model.language.numHeads: 32 is not divisible by language.numKvHeads (5)',
     ]);
-    expect(issues({ model: { temporal: { imageSize: 224 } } })[0]).toContain('224 differs from spatial.imageSize (448)');
+    expect(issues({ model: { temporal: { imageSize: 224 } } })[0]).toContain(
+      '224 differs from spatial.imageSize (448)',
+    );
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hashLabel } from '../../src/base/rng.js';
+import { videoKey } from '../../src/data/video/open-video.js';
 import { FeatureSource } from '../../src/train/feature-source.js';
 import { CPU, useBackend } from '../support/backends.js';
 import { checkLeaks } from '../support/leak-check.js';
@@ -14,7 +15,8 @@ describe('feature source', () => {
     const decoded: string[] = [];
     const features = new FeatureSource(
       model,
-      async (path) => {
+      async (input) => {
+        const path = videoKey(input);
         decoded.push(path);
         if (path === 'broken') throw new Error('cannot decode');
         return randomVideo(model.config, hashLabel(path), 3);

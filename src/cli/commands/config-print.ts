@@ -22,8 +22,8 @@ export const configPrint = defineCommand({
   takesOverrides: true,
   examples: [
     ['mimic config print -c configs/demo.yaml', 'every value, with the file and line it came from'],
-    ['mimic config print -c configs/paper.yaml --train.epochs=3', 'what a flag changes'],
-    ['mimic config print -c configs/paper.yaml --json', 'settings, origins and SHA-256 for a script'],
+    ['mimic config print -c configs/mimic-chat-8b.yaml --train.epochs=3', 'what a flag changes'],
+    ['mimic config print -c configs/mimic-chat-8b.yaml --json', 'settings, origins and SHA-256 for a script'],
   ],
   exitCodes: [EXIT_CODE.done, EXIT_CODE.internal, EXIT_CODE.user],
   async run({ config: file, json }, { overrides }) {

@@ -39,6 +39,6 @@ export const CONFIG_FLAG = {
     type: 'string',
     alias: 'c',
     demandOption: true,
-    describe: 'YAML file of settings, such as configs/paper.yaml',
+    describe: 'YAML file of settings, such as configs/mimic-chat-8b.yaml',
   },
 } as const satisfies Flags;

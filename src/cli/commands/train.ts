@@ -24,7 +24,7 @@ export const train = defineCommand({
     ['mimic train -c configs/demo.yaml', 'trains as the file says'],
     ['mimic train -c configs/demo.yaml --resume', 'goes on after an interruption'],
     [
-      'mimic train -c configs/paper.yaml --train.learningRate=2e-5 --model.lora.targets=[wqkv,wo]',
+      'mimic train -c configs/mimic-chat-8b.yaml --train.learningRate=2e-5 --model.lora.targets=[wqkv,wo]',
       'settings on top of the file',
     ],
   ],
