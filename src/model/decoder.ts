@@ -113,17 +113,31 @@ export class Decoder {
     return this.output.value;
   }
 
+  get numBlocks(): number {
+    return this.blocks.length;
+  }
+
   /** @param x_BTC input embeddings -> hidden states after the final norm, same shape */
   apply(x_BTC: tf.Tensor3D, options: DecodeOptions = {}): tf.Tensor3D {
-    const [batch, length] = x_BTC.shape;
     const start = options.cache?.length ?? 0;
-    const positions = Int32Array.from({ length: batch * length }, (_, i) => start + (i % length));
     let x: tf.Tensor = x_BTC;
-    for (const [n, block] of this.blocks.entries()) {
-      const seed = options.dropoutSeed;
-      x = block.apply(x, positions, options, seed === undefined ? undefined : seed + n * DROPOUT_SEEDS_PER_BLOCK);
-    }
-    return this.norm.apply(x) as tf.Tensor3D;
+    for (let n = 0; n < this.blocks.length; n++) x = this.applyBlock(n, x, options, start);
+    return this.applyNorm(x);
+  }
+
+  /** One block, for a caller that runs the stack itself. @param start position of the first of these tokens */
+  applyBlock(n: number, x_BTC: tf.Tensor, options: DecodeOptions = {}, start = 0): tf.Tensor {
+    const [batch = 1, length = 1] = x_BTC.shape;
+    const positions = Int32Array.from({ length: batch * length }, (_, i) => start + (i % length));
+    const seed = options.dropoutSeed;
+    const ownSeed = seed === undefined ? undefined : seed + n * DROPOUT_SEEDS_PER_BLOCK;
+    const block = this.blocks[n];
+    if (block === undefined) throw new RangeError(`Decoder.applyBlock: block ${n} of ${this.blocks.length}`);
+    return block.apply(x_BTC, positions, options, ownSeed);
+  }
+
+  applyNorm(x_BTC: tf.Tensor): tf.Tensor3D {
+    return this.norm.apply(x_BTC) as tf.Tensor3D;
   }
 
   logits(hidden_NC: tf.Tensor2D): tf.Tensor2D {

@@ -40,6 +40,10 @@ const TrainSchema = z.strictObject({
   eps: z.number().positive().default(1e-8),
   weightDecay: z.number().nonnegative().default(0.01),
   maxGradNorm: z.number().positive().default(1),
+  gradientCheckpointing: z
+    .boolean()
+    .default(true)
+    .describe('keep the activations of one decoder block instead of all; costs a second forward pass'),
   labelSmoothing: z.number().min(0).max(0.5).default(0),
   lossReduction: z.enum(['token', 'answer', 'square']).default('token'),
   evalEverySteps: count.default(200),

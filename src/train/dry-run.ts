@@ -13,6 +13,7 @@ import type { Frames } from '../model/frames.js';
 import { MimicChatModel, VISUAL_ID } from '../model/mimic-chat.js';
 import { collate, totalWeight } from './batch.js';
 import type { RunConfig } from './config.js';
+import { checkpointedLossAndGradients } from './checkpointed-gradients.js';
 import { disposeGradients, lossAndGradients } from './gradients.js';
 import { languageLoss } from './language-loss.js';
 import { startupTable } from './startup-table.js';
@@ -38,7 +39,9 @@ export async function dryRun(config: RunConfig): Promise<string> {
     config.train.lossReduction,
   );
   const options = { labelSmoothing: config.train.labelSmoothing, normalizer: totalWeight([batch]), dropoutSeed: 1 };
-  const { gradients } = lossAndGradients(model.parameters.trainable(), () => languageLoss(model, batch, options));
+  const { gradients } = config.train.gradientCheckpointing
+    ? checkpointedLossAndGradients(model, batch, options)
+    : lossAndGradients(model.parameters.trainable(), () => languageLoss(model, batch, options));
   const reached = gradients.size;
   disposeGradients(gradients);
   const text = [
@@ -46,7 +49,7 @@ export async function dryRun(config: RunConfig): Promise<string> {
     `  tokens a sample: ${model.numVisualTokens()} visual of ${tokens.ids.length} (train.maxLength)`,
     `  one micro-batch of ${batch.batch}: forward and backward built, gradients for ${reached} of ${model.parameters.trainable().length} trained tensors`,
     `  weights in fp32: ${formatBytes(weightBytes)}`,
-    ...deviceLines(),
+    ...deviceLines(config.train.gradientCheckpointing),
   ].join('\n');
   for (const feature of features) feature.dispose();
   model.dispose();
@@ -75,12 +78,12 @@ function fullLengthSample(model: MimicChatModel, config: RunConfig): TokenizedSa
 }
 
 /** What the null device counted. */
-function deviceLines(): string[] {
+function deviceLines(checkpointing: boolean): string[] {
   const backend = tf.backend();
   if (!(backend instanceof NativeBackend)) return [];
   const { peakBytes, matmulFlops } = backend.device.stats();
   return [
-    `  peak of the step in fp32, without gradient checkpointing: ${formatBytes(peakBytes)}`,
+    `  peak of the step in fp32, ${checkpointing ? 'with' : 'without'} gradient checkpointing: ${formatBytes(peakBytes)}`,
     `  matrix products and attention: ${(matmulFlops / 1e12).toFixed(1)} TFLOP`,
   ];
 }

@@ -1,3 +1,8 @@
+/**
+ * The language-model loss -sum log P(y_t) on answer tokens, in the two parts around the decoder's blocks.
+ *
+ * Shape letters: B samples, L padded length, C hidden size, N supervised tokens.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import type { MimicChatModel } from '../model/mimic-chat.js';
 import { gatherRows, linearCrossEntropy } from '../ops/index.js';
@@ -8,21 +13,32 @@ export interface LanguageLossOptions {
   /** What the weighted sum is divided by: the total weight of the optimizer step's batches. */
   readonly normalizer: number;
   /** Switches LoRA dropout on. */
-  readonly dropoutSeed?: number;
+  readonly dropoutSeed?: number | undefined;
 }
 
-/** The language-model loss -sum log P(y_t) on answer tokens, weighted and normalised. @returns scalar */
+/** Weighted and normalised loss of a batch. @returns scalar */
 export function languageLoss(model: MimicChatModel, batch: Batch, options: LanguageLossOptions): tf.Scalar {
   return tf.tidy(() => {
-    const visual = batch.features.length > 0 ? model.visualTokens(batch.features) : null;
-    const embeds = model.embed(batch.ids, batch.batch, batch.length, visual);
     const seed = options.dropoutSeed === undefined ? {} : { dropoutSeed: options.dropoutSeed };
-    const hidden_BLC = model.decode(embeds, seed);
-    const [, , c] = hidden_BLC.shape;
-    const predicting_NC = gatherRows(tf.reshape(hidden_BLC, [-1, c]), batch.rows);
-    const { labelSmoothing, normalizer } = options;
-    const losses_N = linearCrossEntropy(predicting_NC, model.decoder.outputWeight, batch.labels, { labelSmoothing });
-    const weights_N = tf.tensor1d(batch.weights);
-    return tf.mul(tf.sum(tf.mul(losses_N, weights_N)), 1 / normalizer) as tf.Scalar;
+    return headLoss(model, batch, model.decode(inputEmbeddings(model, batch), seed), options);
   });
+}
+
+/** Everything before the decoder: projectors, gated fusion, token embeddings. @returns [B, L, C] */
+export function inputEmbeddings(model: MimicChatModel, batch: Batch): tf.Tensor3D {
+  const visual = batch.features.length > 0 ? model.visualTokens(batch.features) : null;
+  return model.embed(batch.ids, batch.batch, batch.length, visual);
+}
+
+/** Everything after the final norm: only rows that predict a supervised token meet the vocabulary. @returns scalar */
+export function headLoss(
+  model: MimicChatModel,
+  batch: Batch,
+  hidden_BLC: tf.Tensor3D,
+  { labelSmoothing, normalizer }: LanguageLossOptions,
+): tf.Scalar {
+  const [, , c] = hidden_BLC.shape;
+  const predicting_NC = gatherRows(tf.reshape(hidden_BLC, [-1, c]), batch.rows);
+  const losses_N = linearCrossEntropy(predicting_NC, model.decoder.outputWeight, batch.labels, { labelSmoothing });
+  return tf.mul(tf.sum(tf.mul(losses_N, tf.tensor1d(batch.weights))), 1 / normalizer) as tf.Scalar;
 }

@@ -58,13 +58,13 @@ export async function prepareRun(config: RunConfig, frames: FrameSource, resume:
     const data = await trainingData(config.data.train, config, tokenizer, model);
     const validation = await validationOf(config, tokenizer, model);
     const plan = new EpochPlan(data, config);
-    const { epochs, maxSteps = Number.POSITIVE_INFINITY, labelSmoothing } = config.train;
+    const { epochs, maxSteps = Number.POSITIVE_INFINITY, labelSmoothing, gradientCheckpointing } = config.train;
     optimizer = createOptimizer(model, config);
     const start: RunState = { step: 0, best: null, sinceBest: 0 };
     return {
       ...{ config, model, folder, data, validation, plan, features, optimizer, freshFrozenParts, dispose },
       totalSteps: Math.min(maxSteps, epochs * plan.stepsPerEpoch),
-      trainer: new Trainer(model, optimizer, { seed: config.seed, labelSmoothing }),
+      trainer: new Trainer(model, optimizer, { seed: config.seed, labelSmoothing, gradientCheckpointing }),
       extraFiles: [join(tokenizerDir, 'tokenizer.json')],
       state: resume ? await folder.restore(model, optimizer) : start,
     };

@@ -8,6 +8,7 @@ import { DataError } from '../base/errors.js';
 import { hashLabel } from '../base/rng.js';
 import type { MimicChatModel } from '../model/mimic-chat.js';
 import { type Batch, totalWeight } from './batch.js';
+import { checkpointedLossAndGradients } from './checkpointed-gradients.js';
 import { addGradients, disposeGradients, type Gradients, lossAndGradients } from './gradients.js';
 import { languageLoss } from './language-loss.js';
 import type { AdamW } from './optimizer.js';
@@ -22,6 +23,8 @@ export interface StepResult {
 export interface TrainerOptions {
   readonly seed: number;
   readonly labelSmoothing: number;
+  /** Keep one block's activations instead of all: less memory, a second forward pass. */
+  readonly gradientCheckpointing: boolean;
 }
 
 export class Trainer {
@@ -48,9 +51,10 @@ export class Trainer {
     for (const [micro, batch] of batches.entries()) {
       const dropoutSeed = dropoutSeedOf(this.options.seed, step, micro);
       const { labelSmoothing } = this.options;
-      const part = lossAndGradients(trainable, () =>
-        languageLoss(this.model, batch, { labelSmoothing, normalizer, dropoutSeed }),
-      );
+      const lossOptions = { labelSmoothing, normalizer, dropoutSeed };
+      const part = this.options.gradientCheckpointing
+        ? checkpointedLossAndGradients(this.model, batch, lossOptions)
+        : lossAndGradients(trainable, () => languageLoss(this.model, batch, lossOptions));
       loss += part.loss;
       gradients = addGradients(gradients, part.gradients);
     }

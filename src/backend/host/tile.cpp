@@ -1,6 +1,5 @@
 #include "tile.h"
 
-
 struct TileCall {
   i64 depth;
   const float* a;
@@ -128,7 +127,7 @@ void multiply_dots(i64 rows, i64 cols, i64 depth, Matrix a, Matrix b, Target out
 // a0 b0 a1 b1 .. of the lower (HIGH = 0) or upper halves.
 template <int HIGH, int... I>
 static inline vec interleave(vec a, vec b, std::integer_sequence<int, I...>) {
-  return __builtin_shuffle(a, b, vec_index{(I / 2 + HIGH * LANES / 2 + (I % 2) * LANES)...});
+  return SHUFFLE(a, b, (I / 2 + HIGH * LANES / 2 + (I % 2) * LANES)...);
 }
 
 // dst[k * to + j] = src[j * from + k] for k < LANES, j < count; stores LANES wide, so `dst` needs that room behind it.
@@ -152,14 +151,16 @@ static inline void transpose_block(const float* src, i64 from, i64 count, float*
   for (int k = 0; k < LANES; k++) store(dst + k * to, rows[k]);
 }
 
-// dst[k * to + j] = src(j, k) for j < count <= room, k < depth; columns up to `room` are zeros or later overwritten.
+// dst[k * to + j] = src(j, k) for j < count, k < depth. Each of the `depth` stores is LANES wide and spills zeros behind
+// `count`.
 static void pack_lines(i64 count, i64 depth, const float* src, i64 line, i64 step, float* dst, i64 to) {
   i64 k = 0;
   if (step == 1)
     for (; k + LANES <= depth; k += LANES) transpose_block(src + k, line, count, dst + k * to, to);
   for (; k < depth; k++) {
-    for (i64 j = 0; j < count; j++) dst[k * to + j] = src[j * line + k * step];
-    for (i64 j = count; j < LANES; j++) dst[k * to + j] = 0;
+    vec column = {};
+    for (i64 j = 0; j < count; j++) column[j] = src[j * line + k * step];
+    store(dst + k * to, column);
   }
 }
 
@@ -189,7 +190,9 @@ void pack_rows(i64 rows, i64 depth, Matrix a, float* packed) {
     const i64 height = least(rows - m, MR);
     float* panel = packed + m * depth;
     if (a.row != 1) {
-      pack_lines(height, depth, a.data + m * a.row, a.row, a.col, panel, height);
+      // Backwards: a narrow last group spills into its neighbours, which are written after it.
+      for (i64 i = round_up(height, LANES) - LANES; i >= 0; i -= LANES)
+        pack_lines(least(height - i, LANES), depth, a.data + (m + i) * a.row, a.row, a.col, panel + i, height);
       continue;
     }
     for (i64 k = 0; k < depth; k++)

@@ -32,12 +32,19 @@ typedef float vec __attribute__((vector_size(LANES * 4), may_alias));
 typedef float vec_unaligned __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef int vec_index __attribute__((vector_size(LANES * 4)));
 
+// Lane i of the result is lane INDEX_i of a followed by b.
+#ifdef __clang__
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, vec_index{__VA_ARGS__})
+#endif
+
 static inline vec load(const float* p) { return *(const vec_unaligned*)p; }
 static inline void store(float* p, vec v) { *(vec_unaligned*)p = v; }
 
 template <int DISTANCE, int... I>
 static inline vec swap_lanes(vec v, std::integer_sequence<int, I...>) {
-  return __builtin_shuffle(v, vec_index{(I ^ DISTANCE)...});
+  return SHUFFLE(v, v, (I ^ DISTANCE)...);
 }
 // The sum of all lanes by halves; the compiler's own reduction would add them one after another.
 template <int DISTANCE = LANES / 2>
@@ -103,8 +110,7 @@ void pack_columns(i64 depth, i64 cols, Matrix b, float* packed);
 // behind the last panel.
 void pack_rows(i64 rows, i64 depth, Matrix a, float* packed);
 
-// C[rows x cols] = A B, where A(rows x depth) is given by lines and B by lines of the same length: b(k, n) = b.data[n * b.col + k],
-// a.col = 1. For few rows of A: B is read once, unpacked.
+// C[rows x cols] = A B where both lie along k: a.col = 1, b.row = 1. For few rows of A: B is read once, unpacked.
 void multiply_dots(i64 rows, i64 cols, i64 depth, Matrix a, Matrix b, Target out);
 
 // C[rows x cols] over the first `depth` rows of the panels. `a_packed`: a.data is pack_rows' output of that depth.

@@ -116,7 +116,9 @@ const expandDims: Kernel = (backend, inputs, attrs) => {
 
 const sliceKernel: Kernel = (backend, inputs, attrs) => {
   const x = input(inputs, 'x');
-  const [begin = [], size = []] = slice_util.parseSliceParams(x, intsAttr(attrs, 'begin'), intsAttr(attrs, 'size'));
+  const toTheEnd = x.shape.map(() => -1);
+  const sizes = attrs['size'] === undefined || attrs['size'] === null ? toTheEnd : intsAttr(attrs, 'size');
+  const [begin = [], size = []] = slice_util.parseSliceParams(x, intsAttr(attrs, 'begin'), sizes);
   slice_util.assertParamsValid(x, begin, size);
   return slice(backend, x, begin, size);
 };
