@@ -45,7 +45,7 @@ extern "C" void host_attention_grad(const float* dy, const float* q, const float
 #pragma omp parallel for schedule(dynamic, chunk) if (work > PARALLEL_FLOPS && tasks > 1)
   for (i64 task = 0; task < tasks; task++) {
     const i64 b = task / groups, g = task % groups;
-    const i64 panel = KEY_BLOCK * (dim + NR), tile = QUERY_BLOCK * KEY_BLOCK;
+    const i64 panel = (KEY_BLOCK > QUERY_BLOCK ? KEY_BLOCK : QUERY_BLOCK) * (dim + NR), tile = QUERY_BLOCK * KEY_BLOCK;
     float* base = scratch.get(5 * panel + 2 * tile + per_group * queries);
     const GradBuffers w = {base,         base + panel,     base + 2 * panel,       base + 3 * panel, base + 4 * panel, base + 5 * panel,
                            base + 5 * panel + tile};

@@ -17,14 +17,17 @@ static void attend(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, cons
     masked_scores(a, b, t0, rows, s0, cols, q, {packed_k + s0 * a.dim, a.dim, block}, scores, width);
     for (i64 i = 0; i < rows; i++) {
       float* row = scores + i * width;
-      float block_top = top[i];
-#pragma omp simd reduction(max : block_top)
-      for (int j = 0; j < width; j++) block_top = row[j] > block_top ? row[j] : block_top;
+      vec tops = vec{} + top[i];
+      for (int j = 0; j < width; j += LANES) {
+        const vec x = load(row + j);
+        tops = x > tops ? x : tops;
+      }
+      const float block_top = lane_max(tops);
       const float shift = block_top == -INFINITY ? 0.0f : block_top;
 #pragma omp simd
       for (int j = 0; j < width; j++) row[j] = exp_(row[j] - shift);
-      vec lanes = {};
-      for (int j = 0; j < width; j += LANES) lanes += load(row + j);
+      vec sums = {};
+      for (int j = 0; j < width; j += LANES) sums += load(row + j);
       if (s0 > 0 && top[i] != block_top) {
         const float rescale = exp_(top[i] - shift);
         float* oi = o + i * token;
@@ -33,7 +36,7 @@ static void attend(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, cons
         sum[i] *= rescale;
       }
       top[i] = block_top;
-      sum[i] += lane_sum(lanes);
+      sum[i] += lane_sum(sums);
     }
     multiply_panels(rows, a.dim, cols, {scores, width, 1}, false, {packed_v + s0 * pad(a.dim), block, a.dim}, {o, token, s0 > 0, nullptr});
   }

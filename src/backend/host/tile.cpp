@@ -158,9 +158,8 @@ static void pack_lines(i64 count, i64 depth, const float* src, i64 line, i64 ste
   if (step == 1)
     for (; k + LANES <= depth; k += LANES) transpose_block(src + k, line, count, dst + k * to, to);
   for (; k < depth; k++) {
-    vec column = {};
-    for (i64 j = 0; j < count; j++) column[j] = src[j * line + k * step];
-    store(dst + k * to, column);
+    for (i64 j = 0; j < count; j++) dst[k * to + j] = src[j * line + k * step];
+    for (i64 j = count; j < LANES; j++) dst[k * to + j] = 0;
   }
 }
 

@@ -46,11 +46,18 @@ template <int DISTANCE, int... I>
 static inline vec swap_lanes(vec v, std::integer_sequence<int, I...>) {
   return SHUFFLE(v, v, (I ^ DISTANCE)...);
 }
-// The sum of all lanes by halves; the compiler's own reduction would add them one after another.
+// Sum and maximum of all lanes by halves; the compiler's own reductions would add them one after another.
 template <int DISTANCE = LANES / 2>
 static inline float lane_sum(vec v) {
   v += swap_lanes<DISTANCE>(v, std::make_integer_sequence<int, LANES>());
   if constexpr (DISTANCE > 1) return lane_sum<DISTANCE / 2>(v);
+  return v[0];
+}
+template <int DISTANCE = LANES / 2>
+static inline float lane_max(vec v) {
+  const vec other = swap_lanes<DISTANCE>(v, std::make_integer_sequence<int, LANES>());
+  v = v > other ? v : other;
+  if constexpr (DISTANCE > 1) return lane_max<DISTANCE / 2>(v);
   return v[0];
 }
 
