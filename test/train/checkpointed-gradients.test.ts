@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NativeBackend } from '../../src/backend/native-backend.js';
 import { NullDevice } from '../../src/backend/null-device.js';
 import { useBackend as startBackend } from '../../src/backend/select.js';
 import { Rng } from '../../src/base/rng.js';
 import { type MimicChatModel, VISUAL_ID } from '../../src/model/mimic-chat.js';
-import { type Part, PARTS } from '../../src/model/parameters.js';
+import { PARTS, type Part } from '../../src/model/parameters.js';
 import { VideoFeatures } from '../../src/model/video-features.js';
 import { type Batch, collate } from '../../src/train/batch.js';
 import { checkpointedLossAndGradients } from '../../src/train/checkpointed-gradients.js';
@@ -19,7 +19,10 @@ function makeBatch(model: MimicChatModel, textLength = 5): Batch {
   const rng = new Rng(4, 'batch');
   const visual = new Array<number>(model.numVisualTokens()).fill(VISUAL_ID);
   const normals = (rows: number, columns: number) =>
-    tf.tensor2d(Float32Array.from({ length: rows * columns }, () => rng.normal()), [rows, columns]);
+    tf.tensor2d(
+      Float32Array.from({ length: rows * columns }, () => rng.normal()),
+      [rows, columns],
+    );
   const samples = [0, 1].map((i) => {
     const text = Array.from({ length: textLength + i }, () => rng.int(23));
     const ids = Int32Array.from([model.vidId, ...visual, model.sepId, ...text]);
@@ -32,7 +35,14 @@ function makeBatch(model: MimicChatModel, textLength = 5): Batch {
 }
 
 const options = { labelSmoothing: 0.1, normalizer: 4, dropoutSeed: 77 };
-const TUNED: Part[] = ['spatial projector', 'temporal projector', 'gated fusion', 'positions', 'special tokens', 'lora'];
+const TUNED: Part[] = [
+  'spatial projector',
+  'temporal projector',
+  'gated fusion',
+  'positions',
+  'special tokens',
+  'lora',
+];
 const bits = (gradients: Gradients) =>
   Object.fromEntries([...gradients].sort().map(([name, gradient]) => [name, Array.from(gradient.dataSync())]));
 
