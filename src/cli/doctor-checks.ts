@@ -102,6 +102,6 @@ export function checkOptionalPackage(name: string): Check {
     return { name, status: 'ok', found: version };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
-    return { name, status: 'note', found: 'not installed (optional)', fix: `npm install ${name}` };
+    return { name, status: 'note', found: 'not installed (optional)', fix: `npm install ${name}@4.22` };
   }
 }

@@ -21,7 +21,15 @@ const PARSER = {
   'short-option-groups': false,
 } as const;
 
-const OVERRIDE = /^--[\w-]+(\.[\w-]+)+(=|$)/;
+const NESTED_KEY = /^--[\w-]+(\.[\w-]+)+(=|$)/;
+const TOP_LEVEL_KEY = /^--([\w-]+)=/;
+
+/** `--train.epochs=3` always; `--name=again` where the command has no flag of that name. */
+function isOverride(command: Command, word: string): boolean {
+  if (NESTED_KEY.test(word)) return true;
+  const key = TOP_LEVEL_KEY.exec(word)?.[1];
+  return command.takesOverrides === true && key !== undefined && !(key in command.flags) && !(key in GLOBAL_FLAGS);
+}
 
 function usageError(name: string, message: string, hint?: string): ConfigError {
   return new ConfigError('E_USAGE', `mimic ${name}: ${message}`, { hint: hint ?? `mimic ${name} --help` });
@@ -32,7 +40,7 @@ function splitOverrides(
   command: Command,
   words: readonly string[],
 ): { overrides: string[]; rest: string[] } {
-  const overrides = words.filter((word) => OVERRIDE.test(word));
+  const overrides = words.filter((word) => isOverride(command, word));
   const [first] = overrides;
   if (first !== undefined && !command.takesOverrides) {
     throw usageError(
@@ -43,7 +51,7 @@ function splitOverrides(
   }
   const bare = overrides.find((word) => !word.includes('='));
   if (bare !== undefined) throw usageError(name, `${bare} has no value`, `write ${bare}=VALUE, without spaces`);
-  return { overrides, rest: words.filter((word) => !OVERRIDE.test(word)) };
+  return { overrides, rest: words.filter((word) => !isOverride(command, word)) };
 }
 
 function refuseUnknown(name: string, flags: Flags, args: Readonly<Record<string, unknown>>): void {

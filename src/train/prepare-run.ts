@@ -90,10 +90,28 @@ async function prepareModel(model: MimicChatModel, config: RunConfig, tokenizer:
   if (config.base !== undefined) await loadWeights(model.parameters, config.base, { partial: true });
   const fresh = model.parameters.list().filter((parameter) => !parameter.hasValue);
   model.parameters.initialize(new Rng(config.seed, 'weights'));
+  const encoders = config.train.parts.filter((part) => part.endsWith('encoder'));
+  if (encoders.length > 0) {
+    throw new ConfigError(
+      'E_TRAIN_ENCODER',
+      `train.parts names ${encoders.join(' and ')}; this loop keeps encoders frozen.`,
+      {
+        hint: 'Remove it; give encoder weights through `base`.',
+      },
+    );
+  }
   const owned = new Set(model.parameters.countByPart().map(({ part }) => part));
   // A switched-off part (an ablation) is not an error of the configuration that names it.
   model.parameters.train(config.train.parts.filter((part) => owned.has(part)));
-  return [...new Set(fresh.filter((parameter) => !parameter.trainable).map(({ part }) => part))];
+  const freshFrozen = [...new Set(fresh.filter((parameter) => !parameter.trainable).map(({ part }) => part))];
+  if (config.base !== undefined && freshFrozen.length > 0) {
+    throw new ConfigError(
+      'E_BASE_INCOMPLETE',
+      `${config.base}: holds no weights of ${freshFrozen.join(', ')}, which would stay frozen at random values.`,
+      { hint: 'Give the folder that holds the whole base; a checkpoint names its own in config.yaml under `base`.' },
+    );
+  }
+  return freshFrozen;
 }
 
 async function trainingData(

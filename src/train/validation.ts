@@ -1,4 +1,5 @@
 /** Accuracy on held-out records during training: the same questions, built once, at every validation. */
+import { Rng } from '../base/rng.js';
 import { tokenizeSample } from '../data/prompt.js';
 import type { VideoRecord } from '../data/record.js';
 import { buildBenchmark } from '../data/tasks/benchmark.js';
@@ -33,9 +34,10 @@ export class Validation {
     private readonly config: Pick<RunConfig, 'seed' | 'prompt' | 'data' | 'train'>,
   ) {
     const all = buildBenchmark(records, config.seed).questions;
-    // Every k-th question: all tasks and videos stay in proportion.
-    const keepEvery = Math.max(1, Math.ceil(all.length / config.data.validationQuestions));
-    this.questions = all.filter((_, i) => i % keepEvery === 0);
+    // A seeded draw: every k-th one would always meet the same tasks, since each record yields as many.
+    const order = new Rng(config.seed, 'validation-questions').shuffle([...all.keys()]);
+    const kept = new Set(order.slice(0, config.data.validationQuestions));
+    this.questions = all.filter((_, i) => kept.has(i));
   }
 
   async run(trainer: Trainer, features: FeatureSource): Promise<ValidationResult> {

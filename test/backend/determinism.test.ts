@@ -14,8 +14,8 @@ function hostDevice(): HostDevice {
   return backend.device;
 }
 
-/** One block of a transformer over 1,300 tokens: wide enough that every kernel family runs in several threads. */
-const [B, T, H, D, C, F, V] = [10, 130, 4, 16, 64, 256, 300];
+/** One block of a transformer over 4,290 tokens: wide enough that every kernel family runs in several threads. */
+const [B, T, H, D, C, F, V] = [33, 130, 4, 16, 64, 256, 300];
 const PARAMETERS: Record<string, number[]> = {
   table: [50, C],
   gain: [C],

@@ -15,7 +15,7 @@ type Binary = (a: tf.Tensor, b: tf.Tensor) => tf.Tensor;
 
 const SPECIAL = given([8], [0, -0, 1e-30, -1e30, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 88.7]);
 /** None, one, fewer than a vector, several vectors with a rest, more than one thread takes. */
-const SIZES = [[0], [1], [7], [3, 37], [70001]];
+const SIZES = [[0], [1], [7], [3, 37], [300001]];
 
 const unaryOps: [string, Unary, (...shape: number[]) => Source][] = [
   ['Neg', tf.neg, floats],
@@ -48,8 +48,8 @@ const unaryCases: AgreementCase[] = unaryOps.flatMap(([name, op, source]) => [
 const BROADCASTS: [number[], number[]][] = [
   [[5], [5]],
   [
-    [40000, 2],
-    [40000, 2],
+    [140000, 2],
+    [140000, 2],
   ],
   [[], []],
   [[3, 5], []],
@@ -66,7 +66,7 @@ const BROADCASTS: [number[], number[]][] = [
     [7, 1],
     [1, 33],
   ],
-  [[300, 130], [130]],
+  [[2100, 130], [130]],
   [
     [2, 3, 17],
     [2, 1, 17],

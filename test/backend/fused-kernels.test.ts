@@ -29,19 +29,19 @@ const unsmoothed = { labelSmoothing: 0 };
 const smoothed = { labelSmoothing: 0.1 };
 
 // Larger than the cases of every op: many chunks of tokens, several threads, rests behind the last vector.
-// Measured: 7.3e-6 (gradient of a weight, a float32 sum of 333 terms on either side).
-describeAgreement('a fused kernel on long inputs', 2e-5, [
+// Measured: 1.2e-5 (gradient of gamma, where the cpu backend sums 4000 terms in one float32).
+describeAgreement('a fused kernel on long inputs', 4e-5, [
   withGradients('linear', [floats(333, 70), floats(90, 70), floats(90)], ops.linear),
-  withGradients('layerNorm', [floats(700, 70), floats(70), floats(70)], (x, g, b) => ops.layerNorm(x, g, b, 1e-5)),
+  withGradients('layerNorm', [floats(4000, 70), floats(70), floats(70)], (x, g, b) => ops.layerNorm(x, g, b, 1e-5)),
   withGradients('layerNorm of one token', [floats(1, 300), floats(300), floats(300)], (x, g, b) =>
     ops.layerNorm(x, g, b, 1e-5),
   ),
-  withGradients('rmsNorm', [floats(700, 190), floats(190)], (x, g) => ops.rmsNorm(x, g, 1e-6)),
-  withGradients('gelu', [floats(300, 501)], (x) => ops.gelu(x)),
-  withGradients('swiGlu', [floats(300, 501), floats(300, 501)], ops.swiGlu),
+  withGradients('rmsNorm', [floats(1500, 190), floats(190)], (x, g) => ops.rmsNorm(x, g, 1e-6)),
+  withGradients('gelu', [floats(600, 501)], (x) => ops.gelu(x)),
+  withGradients('swiGlu', [floats(600, 501), floats(600, 501)], ops.swiGlu),
   withGradients('rope', [floats(2, 70, 3, 24)], (x) => ops.rope(x, positions, 10000)),
   withGradients('gatherRows', [floats(40, 33)], (table) => ops.gatherRows(table, indices)),
-  withGradients('dropout', [floats(300, 501)], (x) => ops.dropout(x, { rate: 0.3, seed: 4 })),
+  withGradients('dropout', [floats(600, 501)], (x) => ops.dropout(x, { rate: 0.3, seed: 4 })),
   withGradients('linearCrossEntropy', [floats(90, 20), floats(333, 20)], (hidden, weight) =>
     ops.linearCrossEntropy(hidden, weight, labels, unsmoothed),
   ),
@@ -49,8 +49,8 @@ describeAgreement('a fused kernel on long inputs', 2e-5, [
 
 // 4 MiB of logits hold 52 rows of this vocabulary: 100 rows take two chunks.
 const wide = labelsOf(100, 20_000);
-// Measured: 2.1e-6.
-describeAgreement('a fused loss in chunks', 6e-6, [
+// Measured: 2.6e-6.
+describeAgreement('a fused loss in chunks', 8e-6, [
   withGradients('linearCrossEntropy', [floats(100, 8), floats(20_000, 8)], (hidden, weight) =>
     ops.linearCrossEntropy(hidden, weight, wide, smoothed),
   ),
@@ -69,8 +69,8 @@ describeAgreement(
   ),
 );
 
-// Measured: 1.2e-7.
-describeAgreement('an optimizer update', 4e-7, [
+// Measured: 2.6e-7.
+describeAgreement('an optimizer update', 8e-7, [
   {
     name: 'AdamW in its first and hundredth step',
     inputs: [floats(301), floats(301), floats(301), floats(301)],

@@ -204,6 +204,19 @@ describe('mimic COMMAND', () => {
     expect(invocation).toEqual({ overrides: ['--train.lr=4e-5', '--model.lora.targets=[wqkv,wo]'], positional: '' });
   });
 
+  it('takes a top-level key of the configuration too, but a flag of its own as the flag', async () => {
+    const [args, invocation] = await calledWith(
+      'train',
+      '--base=weights',
+      '--threads=1',
+      '-c',
+      'a.yaml',
+      '--name=again',
+    );
+    expect(args).toMatchObject({ config: 'a.yaml', threads: 1 });
+    expect(invocation).toEqual({ overrides: ['--base=weights', '--name=again'], positional: '' });
+  });
+
   it('hands the file on as typed, also when it looks like a number', async () => {
     const [, invocation] = await calledWith('data validate', '007');
     expect(invocation).toEqual({ overrides: [], positional: '007' });

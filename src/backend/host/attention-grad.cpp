@@ -35,8 +35,8 @@ static void tile_grad(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, i
 
 // A task is one key head: it alone writes its dk, dv and its query heads' dq.
 extern "C" void host_attention_grad(const float* dy, const float* q, const float* k, const float* v, const float* o, const int* keep,
-                                    const float* lse, float* dq, float* dk, float* dv, i64 batch, i64 queries, i64 keys, i64 heads, i64 groups,
-                                    i64 dim, int causal, float scale) {
+                                    const float* lse, float* dq, float* dk, float* dv, i64 batch, i64 queries, i64 keys, i64 heads,
+                                    i64 groups, i64 dim, int causal, float scale) {
   const AttentionShape a = {batch, queries, keys, heads, groups, dim, causal, scale, keep};
   const i64 per_group = heads / groups, tasks = batch * groups;
   // The heads of an item lie interleaved in the same cache lines: one thread takes them all.
@@ -74,8 +74,8 @@ extern "C" void host_attention_grad(const float* dy, const float* q, const float
           const int cols = (int)least(a.visible(t0 + rows - 1) - s0, block);
           if (cols <= 0) continue;
           const i64 at_q = a.q_at(b, t0, g * per_group + h);
-          tile_grad(a, b, g * per_group + h, t0, rows, s0, cols, block, q + at_q, dy + at_q, delta + h * queries + t0, lse, dq + at_q, dk + at_k,
-                    dv + at_k, w);
+          tile_grad(a, b, g * per_group + h, t0, rows, s0, cols, block, q + at_q, dy + at_q, delta + h * queries + t0, lse, dq + at_q,
+                    dk + at_k, dv + at_k, w);
         }
     }
   }

@@ -38,7 +38,8 @@ static void attend(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, cons
       top[i] = block_top;
       sum[i] += lane_sum(sums);
     }
-    multiply_panels(rows, a.dim, cols, {scores, width, 1}, false, {packed_v + s0 * pad(a.dim), block, a.dim}, {o, token, s0 > 0, nullptr});
+    const Panels values = {packed_v + s0 * pad(a.dim), block, a.dim};
+    multiply_panels(rows, a.dim, cols, {scores, width, 1}, false, values, {o, token, s0 > 0, nullptr});
   }
   for (i64 i = 0; i < rows; i++) {
     float* oi = o + i * token;
@@ -49,14 +50,15 @@ static void attend(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, cons
   }
 }
 
-extern "C" void host_attention(const float* q, const float* k, const float* v, const int* keep, float* o, float* lse, i64 batch, i64 queries,
-                               i64 keys, i64 heads, i64 groups, i64 dim, int causal, float scale) {
+extern "C" void host_attention(const float* q, const float* k, const float* v, const int* keep, float* o, float* lse, i64 batch,
+                               i64 queries, i64 keys, i64 heads, i64 groups, i64 dim, int causal, float scale) {
+  if (batch * queries == 0) return;
   const AttentionShape a = {batch, queries, keys, heads, groups, dim, causal, scale, keep};
   const i64 per_group = heads / groups, blocks = (queries + QUERY_BLOCK - 1) / QUERY_BLOCK;
   // Few key heads: share a head's query blocks out too, at the price of packing its keys once per part.
   const i64 threads = omp_get_max_threads(), pairs = batch * groups;
-  const i64 parts = pairs >= 4 * threads ? 1 : least(blocks, (4 * threads + pairs - 1) / (pairs > 0 ? pairs : 1));
-  const i64 part = ((blocks + parts - 1) / (parts > 0 ? parts : 1)) * QUERY_BLOCK;
+  const i64 parts = pairs >= 4 * threads ? 1 : least(blocks, (4 * threads + pairs - 1) / pairs);
+  const i64 part = (blocks + parts - 1) / parts * QUERY_BLOCK;
   // The heads of an item lie interleaved in the same cache lines: one thread takes them all.
   const i64 chunk = batch >= 4 * threads ? groups * parts : 1;
   const double work = 4.0 * batch * heads * queries * keys * dim;

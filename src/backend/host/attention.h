@@ -12,7 +12,7 @@
 #include "tile.h"
 
 // Less work than this is done before another thread is awake.
-constexpr double PARALLEL_FLOPS = 2e6;
+constexpr double PARALLEL_FLOPS = 5e6;
 constexpr i64 QUERY_BLOCK = 4 * MR, KEY_BLOCK = 8 * LANES;
 
 struct AttentionShape {
@@ -34,8 +34,8 @@ struct AttentionShape {
 };
 
 // scores[rows x width] = scale * q k^T for queries t0.. and keys s0.., hidden ones -inf. `width` is a multiple of LANES.
-static inline void masked_scores(const AttentionShape& a, i64 b, i64 t0, i64 rows, i64 s0, int cols, const float* q, Panels k, float* scores,
-                                 int width) {
+static inline void masked_scores(const AttentionShape& a, i64 b, i64 t0, i64 rows, i64 s0, int cols, const float* q, Panels k,
+                                 float* scores, int width) {
   multiply_panels(rows, width, a.dim, {q, a.q_token(), 1}, false, k, {scores, width, false, nullptr});
   const int* keep = a.keep ? a.keep + b * a.keys + s0 : nullptr;
   for (i64 i = 0; i < rows; i++) {

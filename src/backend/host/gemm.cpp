@@ -7,13 +7,14 @@
 #include "tile.h"
 
 constexpr i64 BLOCK_K = 256, BLOCK_M = 20 * MR, BLOCK_N = 1024, BLOCK_LINES = 32;
-constexpr double SMALL_FLOPS = 4e6, LARGE_FLOPS = 4e7;
+constexpr double SMALL_FLOPS = 1e7, LARGE_FLOPS = 4e7;
 
 static thread_local Scratch rows_scratch, columns_scratch;
 
 // One task, on one thread. `few_rows` is of the whole product, not of the task: the order of summation must not depend on
 // the cut.
-static void multiply(i64 M, i64 N, i64 K, Matrix a, Matrix b, float* c, i64 ldc, const float* bias, bool accumulate, bool few_rows) {
+static void multiply(i64 M, i64 N, i64 K, Matrix a, Matrix b, float* c, i64 ldc, const float* bias, bool accumulate,
+                     bool few_rows) {
   if (few_rows && b.row == 1 && a.col == 1) return multiply_dots(M, N, K, a, b, {c, ldc, accumulate, bias});
   if (few_rows && b.col == 1) {
     // Too few rows to repay packing: B in place, by few enough lines for the TLB; but for columns past the last vector.
@@ -61,7 +62,8 @@ static void empty_product(i64 m, i64 n, float* c, const float* bias, bool accumu
 extern "C" void host_gemm(int trans_a, int trans_b, i64 m, i64 n, i64 k, const float* a, const float* b, float* c, const float* bias,
                           int accumulate, i64 batch, i64 stride_a, i64 stride_b, i64 stride_c) {
   // A column vector is a row vector of the transposed product, whose paths for few rows read the matrix once.
-  if (n == 1 && m > 1 && !bias) return host_gemm(0, !trans_a, 1, m, k, b, a, c, nullptr, accumulate, batch, stride_b, stride_a, stride_c);
+  if (n == 1 && m > 1 && !bias)
+    return host_gemm(0, !trans_a, 1, m, k, b, a, c, nullptr, accumulate, batch, stride_b, stride_a, stride_c);
   const i64 threads = omp_get_max_threads();
   const double flops = 2.0 * m * n * k;
   // Cut the longer side first: the cut repeats the packing of the other, shorter operand.

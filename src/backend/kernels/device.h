@@ -57,8 +57,8 @@ DEVICE float erf_(float x) { return erff(x); }
 #define PRAGMA(...) _Pragma(#__VA_ARGS__)
 #define KERNEL extern "C" void
 #define DEVICE static inline __attribute__((always_inline))
-// Below this many elements (6 to 30 microseconds of work) waking a second thread costs more than it brings.
-#define PARALLEL_MIN 131072
+// Below this many elements (12 to 60 microseconds of work) waking a second thread costs more than it brings.
+#define PARALLEL_MIN 262144
 // Threads share out whole chunks, so that an element is computed by the same instructions (the vector loop or its scalar
 // rest, which may round differently) whatever their number.
 #define CHUNK 4096

@@ -55,7 +55,8 @@ KERNEL rms_norm_grad_x(const float* dy, const float* x, const float* gamma, floa
 
 // Partial sums over chunks of `chunk` tokens: dgamma[c] = sum dy z, dbeta[c] = sum dy; sum_columns finishes them.
 // A row here is one chunk.
-KERNEL layer_norm_grad_params(const float* dy, const float* x, float* dgamma, float* dbeta, i64 rows, i64 chunk, i64 total, i64 cols, float eps) {
+KERNEL layer_norm_grad_params(const float* dy, const float* x, float* dgamma, float* dbeta, i64 rows, i64 chunk, i64 total, i64 cols,
+  float eps) {
   FOR_ROW(c, rows, chunk * cols) {
     float* pg = dgamma + c * cols;
     float* pb = dbeta + c * cols;

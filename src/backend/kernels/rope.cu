@@ -3,7 +3,8 @@
 
 // x, y: [tokens, heads, 2 * half]; positions: [tokens]; cosines, sines: [capacity, half], made on the host in float64.
 // direction 1 rotates, -1 rotates back (the gradient). A row is one token.
-KERNEL rope(const float* x, const int* positions, const float* cosines, const float* sines, float* y, i64 rows, i64 heads, i64 half, float direction) {
+KERNEL rope(const float* x, const int* positions, const float* cosines, const float* sines, float* y,
+  i64 rows, i64 heads, i64 half, float direction) {
   FOR_ROW(r, rows, 2 * heads * half) {
     const float* c = cosines + positions[r] * half;
     const float* s = sines + positions[r] * half;

@@ -17,11 +17,11 @@ export const choose = defineCommand({
       'the most likely of the answers',
     ],
     [
-      'mimic choose --checkpoint demo/best --video clip.mp4 --question "Which topic?" --options food travel sport music --json',
+      'mimic choose --checkpoint demo/checkpoints/tuned/best --video clip.mp4 --question "Which topic?" --options food travel sport music --json',
       'with probabilities, for a script',
     ],
     [
-      'mimic choose --checkpoint demo/best --video clip.mp4 --question "Which tag?" --options "slow motion" cats diy news --backend wasm',
+      'mimic choose --checkpoint demo/checkpoints/tuned/best --video clip.mp4 --question "Which tag?" --options "slow motion" cats diy news --backend wasm',
       'on another backend',
     ],
   ],

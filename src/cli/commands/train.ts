@@ -21,8 +21,8 @@ export const train = defineCommand({
   },
   takesOverrides: true,
   examples: [
-    ['mimic train -c configs/demo.yaml', 'trains as the file says'],
-    ['mimic train -c configs/demo.yaml --resume', 'goes on after an interruption'],
+    ['mimic train -c configs/demo.yaml --name=again', 'trains as the file says, under a name of its own'],
+    ['mimic train -c configs/demo.yaml --name=again --resume', 'goes on after an interruption'],
     [
       'mimic train -c configs/mimic-chat-8b.yaml --train.learningRate=2e-5 --model.lora.targets=[wqkv,wo]',
       'settings on top of the file',
