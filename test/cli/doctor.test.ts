@@ -52,7 +52,7 @@ describe('the checks', () => {
   it('report an absent optional package with its install line, and a present one with its version', () => {
     expect(checkOptionalPackage('@tensorflow/no-such')).toMatchObject({
       status: 'note',
-      fix: 'npm install @tensorflow/no-such',
+      fix: 'npm install @tensorflow/no-such@4.22',
     });
     expect(checkOptionalPackage('yaml')).toMatchObject({
       status: 'ok',
