@@ -117,7 +117,7 @@ export class RunFolder {
       'E_RESUME_DRIFT',
       `Resuming needs the configuration the run was started with:\n${lines.join('\n')}`,
       {
-        hint: 'Restore these values, or start a new run (another --name) from this checkpoint as `base`.',
+        hint: 'Restore these values, or start a new run under another --name.',
       },
     );
   }
