@@ -1,10 +1,23 @@
 /** What the backend asks of a device. Addresses and sizes are plain numbers: they stay below 2^53. */
 
-/** Storage of numbers on the host side of a copy. */
-export type HostArray = Float32Array | Int32Array;
+/** How a number lies in device memory. TF.js sees float32 for the first two; bool is stored as i32. */
+export type FloatStorage = 'f32' | 'bf16';
+export type Storage = FloatStorage | 'i32';
 
-/** C[batch, m, n] = op(A) op(B) (+ bias[n]) (+ C); operands are dense, strides are between batch items, in elements. */
+export const STORAGE_BYTES: Readonly<Record<Storage, number>> = { f32: 4, i32: 4, bf16: 2 };
+
+/** Numbers on the host side of a copy; Uint16Array holds the bits of bf16. */
+export type HostArray = Float32Array | Int32Array | Uint16Array | Uint8Array;
+
+/**
+ * C[batch, m, n] = activation(scale * op(A) op(B) (+ bias[n]) (+ C)), accumulated in fp32; operands are dense, strides are
+ * between batch items, in elements.
+ */
 export interface GemmProblem {
+  /** Storage of A and B. */
+  readonly storage: FloatStorage;
+  /** Storage of C. */
+  readonly resultStorage: FloatStorage;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
   readonly m: number;
@@ -13,9 +26,12 @@ export interface GemmProblem {
   readonly a: number;
   readonly b: number;
   readonly c: number;
-  /** Address of n values, or 0 for none. */
+  /** Address of n fp32 values, or 0 for none. */
   readonly bias: number;
+  readonly scale: number;
   readonly accumulate: boolean;
+  /** `gelu` is the exact one, x Phi(x). */
+  readonly activation: 'none' | 'gelu';
   readonly batch: number;
   /** 0 shares one matrix among all items. */
   readonly strideA: number;
@@ -23,11 +39,20 @@ export interface GemmProblem {
   readonly strideC: number;
 }
 
-/** Attention over q, o [B, T, H, D], k, v [B, S, G, D], lse [B, H, T], keyMask [B, S] int32 or address 0. */
+/**
+ * Attention over q, o [B, T, H, D], k, v [B, capacity, G, D], lse [B, H, T] fp32, keyMask [B, capacity] int32 or address 0.
+ * The first `keys` of `capacity` positions take part: k and v may be a cache with room to grow.
+ */
 export interface AttentionProblem {
+  /** Storage of q, k, v, o and their gradients. */
+  readonly storage: FloatStorage;
   readonly batch: number;
   readonly queries: number;
   readonly keys: number;
+  /** Positions between one item's keys and the next one's, at least `keys`. */
+  readonly capacity: number;
+  /** Address of one int32 that holds the number of keys in place of `keys` (then the most there can be), or 0: for recorded work. */
+  readonly keyCount: number;
   readonly heads: number;
   readonly groups: number;
   readonly headDim: number;
@@ -60,11 +85,18 @@ export interface DeviceStats {
   readonly cachedBytes: number;
 }
 
+/** Work that was recorded once and runs again with one call, on the same memory. */
+export interface Recording {
+  replay(): void;
+  /** Frees the record and the memory that was taken while it was made. */
+  dispose(): void;
+}
+
 export interface Device {
   /** What `mimic doctor` and the start-up lines print. */
   readonly name: string;
   /** `null` computes nothing: it counts, for dry runs. */
-  readonly kind: 'host' | 'null';
+  readonly kind: 'host' | 'cuda' | 'null';
   /** A good size for temporary buffers: what the last-level cache (or a small part of device memory) holds. */
   readonly scratchBytes: number;
 
@@ -86,6 +118,11 @@ export interface Device {
   attentionGrad(problem: AttentionGradProblem): void;
   /** Waits for all queued work. */
   synchronize(): void;
+  /**
+   * Runs `work` and keeps what it queued, where the device can. Memory taken inside belongs to the recording; `work` must
+   * not read from the device. Absent on devices where a launch is a plain call.
+   */
+  record?(work: () => void): Recording;
   stats(): DeviceStats;
   /** Returns all memory to the system; the device cannot be used afterwards. */
   dispose(): void;

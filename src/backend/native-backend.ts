@@ -1,8 +1,8 @@
 /**
  * A TF.js backend over a `Device`: storage records, reference counts and copies. Kernels are in register/.
  *
- * float32, int32 and bool tensors are all stored as 4-byte words (a bool is 0 or 1), so kernels that move data serve
- * every dtype.
+ * A float32 tensor is stored as f32 or bf16; TF.js sees float32 either way, since its tape knows no other float (the
+ * WebGL backend does the same with half floats). int32 and bool are 4-byte integers.
  */
 import {
   type BackendTimingInfo,
@@ -16,9 +16,7 @@ import {
   util,
 } from '@tensorflow/tfjs-core';
 import { BackendError } from '../base/errors.js';
-import type { Device, HostArray } from './device.js';
-
-const WORD_BYTES = 4;
+import { type Device, type FloatStorage, type HostArray, STORAGE_BYTES, type Storage } from './device.js';
 
 /** A buffer that belongs to a tensor's data and is freed with it (attention's softmax statistics). */
 export interface AttachedBuffer {
@@ -30,6 +28,7 @@ interface StorageRecord {
   readonly address: number;
   readonly bytes: number;
   readonly dtype: DataType;
+  readonly storage: Storage;
   refCount: number;
   attached?: AttachedBuffer;
 }
@@ -40,6 +39,11 @@ export interface NativeMemoryInfo {
   deviceBytes: number;
   peakBytes: number;
   cachedBytes: number;
+}
+
+/** bf16 is the upper half of a float. */
+function floatsOfBf16(bits: Uint16Array): Float32Array {
+  return new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
 }
 
 function wordsOf(values: BackendValues, dtype: DataType): HostArray {
@@ -57,19 +61,47 @@ function wordsOf(values: BackendValues, dtype: DataType): HostArray {
 }
 
 export class NativeBackend extends KernelBackend {
-  private readonly storage: DataStorage<StorageRecord>;
+  private readonly records: DataStorage<StorageRecord>;
 
   constructor(readonly device: Device) {
     super();
-    this.storage = new DataStorage<StorageRecord>(this, engine());
+    this.records = new DataStorage<StorageRecord>(this, engine());
   }
 
   /** A new, uninitialised tensor. */
-  make(shape: number[], dtype: DataType): TensorInfo {
-    const bytes = util.sizeFromShape(shape) * WORD_BYTES;
+  make(shape: number[], dtype: DataType, storage: Storage = dtype === 'float32' ? 'f32' : 'i32'): TensorInfo {
+    const bytes = util.sizeFromShape(shape) * STORAGE_BYTES[storage];
     const dataId = {};
-    this.storage.set(dataId, { address: this.device.alloc(bytes), bytes, dtype, refCount: 1 });
+    this.records.set(dataId, { address: this.device.alloc(bytes), bytes, dtype, storage, refCount: 1 });
     return { dataId, shape, dtype };
+  }
+
+  storageOf(x: TensorInfo): Storage {
+    return this.records.get(x.dataId).storage;
+  }
+
+  /** How a float32 tensor is stored. */
+  floatStorage(x: TensorInfo): FloatStorage {
+    return this.storageOf(x) === 'bf16' ? 'bf16' : 'f32';
+  }
+
+  /** A float32 tensor in the given storage: another reference to the same data, or a rounded (widened) copy. */
+  inStorage(x: TensorInfo, storage: FloatStorage): TensorInfo {
+    if (this.floatStorage(x) === storage) return this.share(x, x.shape);
+    const y = this.make(x.shape, 'float32', storage);
+    const kernel = storage === 'bf16' ? 'f32_to_bf16' : 'bf16_to_f32';
+    this.device.launch(kernel, this.address(x), this.address(y), util.sizeFromShape(x.shape));
+    return y;
+  }
+
+  /** Runs `use` on a float32 tensor in the given storage; a converted copy lives as long as the call. */
+  withStorage<T>(x: TensorInfo, storage: FloatStorage, use: (x: TensorInfo) => T): T {
+    const converted = this.inStorage(x, storage);
+    try {
+      return use(converted);
+    } finally {
+      this.discard(converted);
+    }
   }
 
   /** The same data under another shape. */
@@ -80,17 +112,17 @@ export class NativeBackend extends KernelBackend {
 
   /** Where a tensor's data is. Data of another backend is moved here first. */
   address(x: TensorInfo): number {
-    return this.storage.get(x.dataId).address;
+    return this.records.get(x.dataId).address;
   }
 
   attach(x: TensorInfo, buffer: AttachedBuffer): void {
-    const record = this.storage.get(x.dataId);
+    const record = this.records.get(x.dataId);
     if (record.attached !== undefined) this.device.free(record.attached.address, record.attached.bytes);
     record.attached = buffer;
   }
 
   attached(x: TensorInfo): AttachedBuffer | undefined {
-    return this.storage.get(x.dataId).attached;
+    return this.records.get(x.dataId).attached;
   }
 
   /** Runs `use` with a temporary buffer. */
@@ -126,8 +158,14 @@ export class NativeBackend extends KernelBackend {
   }
 
   override readSync(dataId: DataId): BackendValues {
-    const { address, bytes, dtype } = this.storage.get(dataId);
-    const words = dtype === 'float32' ? new Float32Array(bytes / WORD_BYTES) : new Int32Array(bytes / WORD_BYTES);
+    const { address, bytes, dtype, storage } = this.records.get(dataId);
+    const length = bytes / STORAGE_BYTES[storage];
+    if (storage === 'bf16') {
+      const bits = new Uint16Array(length);
+      if (bytes > 0) this.device.read(address, bits);
+      return floatsOfBf16(bits);
+    }
+    const words = dtype === 'float32' ? new Float32Array(length) : new Int32Array(length);
     if (bytes > 0) this.device.read(address, words);
     return dtype === 'bool' ? Uint8Array.from(words) : words;
   }
@@ -137,26 +175,33 @@ export class NativeBackend extends KernelBackend {
   }
 
   override disposeData(dataId: DataId, force = false): boolean {
-    if (!this.storage.has(dataId)) return true;
-    const record = this.storage.get(dataId);
+    if (!this.records.has(dataId)) return true;
+    const record = this.records.get(dataId);
     record.refCount--;
     if (!force && record.refCount > 0) return false;
     this.device.free(record.address, record.bytes);
     if (record.attached !== undefined) this.device.free(record.attached.address, record.attached.bytes);
-    this.storage.delete(dataId);
+    this.records.delete(dataId);
     return true;
   }
 
   override refCount(dataId: DataId): number {
-    return this.storage.has(dataId) ? this.storage.get(dataId).refCount : 0;
+    return this.records.has(dataId) ? this.records.get(dataId).refCount : 0;
   }
 
   override incRef(dataId: DataId): void {
-    this.storage.get(dataId).refCount++;
+    this.records.get(dataId).refCount++;
+  }
+
+  /** A tensor from bf16 bits, as checkpoints hold them. */
+  writeBf16(bits: Uint16Array, shape: number[]): TensorInfo {
+    const y = this.make(shape, 'float32', 'bf16');
+    if (bits.length > 0) this.device.write(this.address(y), bits);
+    return y;
   }
 
   override numDataIds(): number {
-    return this.storage.numDataIds();
+    return this.records.numDataIds();
   }
 
   override memory(): NativeMemoryInfo {
@@ -190,9 +235,10 @@ export class NativeBackend extends KernelBackend {
 
   private store(dataId: DataId, values: BackendValues, shape: number[], dtype: DataType, refCount: number): void {
     const words = wordsOf(values, dtype);
-    const bytes = util.sizeFromShape(shape) * WORD_BYTES;
+    const storage = dtype === 'float32' ? 'f32' : 'i32';
+    const bytes = util.sizeFromShape(shape) * STORAGE_BYTES[storage];
     const address = this.device.alloc(bytes);
     if (bytes > 0) this.device.write(address, words);
-    this.storage.set(dataId, { address, bytes, dtype, refCount });
+    this.records.set(dataId, { address, bytes, dtype, storage, refCount });
   }
 }

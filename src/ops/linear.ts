@@ -7,7 +7,8 @@ import { ANY, channelsOf, checkTensor } from './shape-check.js';
 
 defineGradient('MimicLinear', { inputs: ['x', 'weight'] }, (dy_MO, _attrs, x_MI, weight_OI) => ({
   x: () => matMul(dy_MO, weight_OI),
-  weight: () => matMul(dy_MO, x_MI, true),
+  // A kernel of its own: a gradient stays in f32 where activations are bf16.
+  weight: () => runFused('MimicLinearGradWeight', { dy: dy_MO, x: x_MI }, {}, () => matMul(dy_MO, x_MI, true)),
   bias: () => unbroadcast(dy_MO, dy_MO.shape.slice(1)),
 }));
 

@@ -10,6 +10,16 @@ defineGradient('MimicRope', { inputs: ['positions'] }, (dy, attrs, positions) =>
   x: () => runKernel('MimicRope', { x: dy, positions }, { ...attrs, inverse: attrs['inverse'] !== true }),
 }));
 
+/** One more than the largest position; 0, which leaves it to the kernel to look and complain, when one is negative. */
+function countOf(positions: Int32Array): number {
+  let count = 0;
+  for (const position of positions) {
+    if (position < 0) return 0;
+    if (position >= count) count = position + 1;
+  }
+  return count;
+}
+
 /** cos and sin of position * theta^(-2j/D), each [B, T, 1, D/2]. */
 function rotationTables(positions: ArrayLike<number>, [batch, time, half]: [number, number, number], theta: number) {
   const cos = new Float32Array(positions.length * half);
@@ -42,8 +52,8 @@ export function rope(x_BTHD: tf.Tensor, positions: Int32Array | tf.Tensor, theta
   const [batch = 0, time = 0, , headDim = 0] = x_BTHD.shape;
   if (headDim % 2 !== 0) throw shapeError('rope', 'D of x_BTHD', `${headDim}`, 'an even number');
 
-  const rotate = (positions_BT: tf.Tensor) =>
-    runFused('MimicRope', { x: x_BTHD, positions: positions_BT }, { theta, inverse: false }, () => {
+  const rotate = (positions_BT: tf.Tensor, positionCount = 0) =>
+    runFused('MimicRope', { x: x_BTHD, positions: positions_BT }, { theta, inverse: false, positionCount }, () => {
       const { cos, sin } = rotationTables(positions_BT.dataSync(), [batch, time, headDim / 2], theta);
       const [left, right] = tf.split(x_BTHD, 2, 3) as [tf.Tensor, tf.Tensor];
       const turnedLeft = tf.sub(tf.mul(left, cos), tf.mul(right, sin));
@@ -53,7 +63,7 @@ export function rope(x_BTHD: tf.Tensor, positions: Int32Array | tf.Tensor, theta
 
   if (positions instanceof Int32Array) {
     checkLength('rope', 'positions', positions, batch * time);
-    return withInt32(positions, [batch, time], rotate);
+    return withInt32(positions, [batch, time], (positions_BT) => rotate(positions_BT, countOf(positions)));
   }
   checkTensor('rope', 'positions', positions, [batch, time], 'int32');
   return rotate(positions);

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseSignatures } from '../../../src/backend/host/signatures.js';
-import { packageRoot } from '../../../src/base/package-root.js';
+import { parseSignatures } from '../../src/backend/signatures.js';
+import { packageRoot } from '../../src/base/package-root.js';
 
 describe('parseSignatures', () => {
   it('reads kernels and exported functions, over several lines', () => {
@@ -14,9 +14,22 @@ extern "C" void* host_alloc(unsigned long long bytes) {
 extern "C" int host_threads() { return 1; }
 DEVICE float helper(float x) {`;
     expect(parseSignatures(source)).toEqual([
-      { name: 'scale', result: 'void', parameters: ['uint64', 'uint64', 'int64', 'float', 'int32', 'uint32'] },
-      { name: 'host_alloc', result: 'uint64', parameters: ['uint64'] },
-      { name: 'host_threads', result: 'int32', parameters: [] },
+      {
+        name: 'scale',
+        result: 'void',
+        parameters: ['uint64', 'uint64', 'int64', 'float', 'int32', 'uint32'],
+        parameterNames: ['x', 'y', 'n', 'factor', 'mode', 'seed'],
+      },
+      { name: 'host_alloc', result: 'uint64', parameters: ['uint64'], parameterNames: ['bytes'] },
+      { name: 'host_threads', result: 'int32', parameters: [], parameterNames: [] },
+    ]);
+  });
+
+  it('reads a stored kernel as two, one for each storage', () => {
+    const parameters = { result: 'void', parameters: ['uint64', 'int64'], parameterNames: ['x', 'n'] };
+    expect(parseSignatures('STORED_KERNEL(half)(stored* x, i64 n) {')).toEqual([
+      { name: 'half', ...parameters },
+      { name: 'half_bf16', ...parameters },
     ]);
   });
 
@@ -32,10 +45,11 @@ DEVICE float helper(float x) {`;
       .filter((name) => name.endsWith('.cu'))
       .map((name) => readFileSync(join(folder, name), 'utf8'));
     const found = sources.flatMap(parseSignatures);
-    const written = sources.join('\n').match(/^KERNEL /gm) ?? [];
-    expect(found.length).toBe(written.length);
+    const plain = sources.join('\n').match(/^KERNEL /gm) ?? [];
+    const stored = sources.join('\n').match(/^STORED_KERNEL\(/gm) ?? [];
+    expect(found.length).toBe(plain.length + 2 * stored.length);
     expect(new Set(found.map(({ name }) => name)).size).toBe(found.length);
-    for (const kernel of sources.join('\n').matchAll(/^KERNEL (\w+)\(([^)]*)\)/gm)) {
+    for (const kernel of sources.join('\n').matchAll(/^(?:KERNEL |STORED_KERNEL\()(\w+)\)?\(([^)]*)\)/gm)) {
       expect(kernel[2], `kernel ${kernel[1]}`).toMatch(/\bi64 (n|rows)\b/);
     }
   });

@@ -14,7 +14,7 @@ static void tile_grad(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, i
                       const float* delta, const float* lse, float* dq, float* dk, float* dv, const GradBuffers& w) {
   const int width = (int)pad(cols);
   masked_scores(a, b, t0, rows, s0, cols, q, {w.k_columns, a.dim, block}, w.p, width);
-  multiply_panels(rows, width, a.dim, {dy, a.q_token(), 1}, false, {w.v_columns, a.dim, block}, {w.dp, width, false, nullptr});
+  multiply_panels(rows, width, a.dim, rows_in_place(dy, a.q_token(), 1), {w.v_columns, a.dim, block}, {w.dp, width});
   const float* row_lse = lse + (b * a.heads + h) * a.queries + t0;
   for (i64 i = 0; i < rows; i++) {
     float *p = w.p + i * width, *ds = w.dp + i * width;
@@ -26,18 +26,19 @@ static void tile_grad(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, i
       ds[j] = pij * (ds[j] - d) * a.scale;
     }
   }
-  pack_columns(rows, a.dim, {dy, a.q_token(), 1}, w.dy_rows);
-  pack_columns(rows, a.dim, {q, a.q_token(), 1}, w.q_rows);
-  multiply_panels(cols, a.dim, rows, {w.p, 1, width}, false, {w.dy_rows, rows, a.dim}, {dv, a.k_token(), true, nullptr});
-  multiply_panels(cols, a.dim, rows, {w.dp, 1, width}, false, {w.q_rows, rows, a.dim}, {dk, a.k_token(), true, nullptr});
-  multiply_panels(rows, a.dim, cols, {w.dp, width, 1}, false, {w.k_rows, block, a.dim}, {dq, a.q_token(), true, nullptr});
+  pack_columns(rows, a.dim, Matrix<float>{dy, a.q_token(), 1}, w.dy_rows);
+  pack_columns(rows, a.dim, Matrix<float>{q, a.q_token(), 1}, w.q_rows);
+  multiply_panels(cols, a.dim, rows, rows_in_place(w.p, 1, width), {w.dy_rows, rows, a.dim}, {dv, a.k_token(), true});
+  multiply_panels(cols, a.dim, rows, rows_in_place(w.dp, 1, width), {w.q_rows, rows, a.dim}, {dk, a.k_token(), true});
+  multiply_panels(rows, a.dim, cols, rows_in_place(w.dp, width, 1), {w.k_rows, block, a.dim}, {dq, a.q_token(), true});
 }
 
 // A task is one key head: it alone writes its dk, dv and its query heads' dq.
 extern "C" void host_attention_grad(const float* dy, const float* q, const float* k, const float* v, const float* o, const int* keep,
-                                    const float* lse, float* dq, float* dk, float* dv, i64 batch, i64 queries, i64 keys, i64 heads,
-                                    i64 groups, i64 dim, int causal, float scale) {
-  const AttentionShape a = {batch, queries, keys, heads, groups, dim, causal, scale, keep};
+                                    const float* lse, float* dq, float* dk, float* dv, i64 batch, i64 queries, i64 most_keys, i64 capacity,
+                                    const int* key_count, i64 heads, i64 groups, i64 dim, int causal, float scale) {
+  const i64 keys = key_count ? *key_count : most_keys;
+  const AttentionShape a = {batch, queries, keys, capacity, heads, groups, dim, causal, scale, keep};
   const i64 per_group = heads / groups, tasks = batch * groups;
   // The heads of an item lie interleaved in the same cache lines: one thread takes them all.
   const i64 chunk = batch >= 4 * omp_get_max_threads() ? groups : 1;
@@ -65,9 +66,9 @@ extern "C" void host_attention_grad(const float* dy, const float* q, const float
     }
     for (i64 s0 = 0; s0 < keys; s0 += KEY_BLOCK) {
       const i64 at_k = a.k_at(b, s0, g), block = least(keys - s0, KEY_BLOCK);
-      pack_columns(dim, block, {k + at_k, 1, a.k_token()}, w.k_columns);
-      pack_columns(dim, block, {v + at_k, 1, a.k_token()}, w.v_columns);
-      pack_columns(block, dim, {k + at_k, a.k_token(), 1}, w.k_rows);
+      pack_columns(dim, block, Matrix<float>{k + at_k, 1, a.k_token()}, w.k_columns);
+      pack_columns(dim, block, Matrix<float>{v + at_k, 1, a.k_token()}, w.v_columns);
+      pack_columns(block, dim, Matrix<float>{k + at_k, a.k_token(), 1}, w.k_rows);
       for (i64 h = 0; h < per_group; h++)
         for (i64 t0 = 0; t0 < queries; t0 += QUERY_BLOCK) {
           const i64 rows = least(queries - t0, QUERY_BLOCK);

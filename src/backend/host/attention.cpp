@@ -39,7 +39,7 @@ static void attend(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, cons
       sum[i] += lane_sum(sums);
     }
     const Panels values = {packed_v + s0 * pad(a.dim), block, a.dim};
-    multiply_panels(rows, a.dim, cols, {scores, width, 1}, false, values, {o, token, s0 > 0, nullptr});
+    multiply_panels(rows, a.dim, cols, rows_in_place(scores, width, 1), values, {o, token, s0 > 0});
   }
   for (i64 i = 0; i < rows; i++) {
     float* oi = o + i * token;
@@ -51,9 +51,11 @@ static void attend(const AttentionShape& a, i64 b, i64 h, i64 t0, i64 rows, cons
 }
 
 extern "C" void host_attention(const float* q, const float* k, const float* v, const int* keep, float* o, float* lse, i64 batch,
-                               i64 queries, i64 keys, i64 heads, i64 groups, i64 dim, int causal, float scale) {
+                               i64 queries, i64 most_keys, i64 capacity, const int* key_count, i64 heads, i64 groups, i64 dim, int causal,
+                               float scale) {
   if (batch * queries == 0) return;
-  const AttentionShape a = {batch, queries, keys, heads, groups, dim, causal, scale, keep};
+  const i64 keys = key_count ? *key_count : most_keys;
+  const AttentionShape a = {batch, queries, keys, capacity, heads, groups, dim, causal, scale, keep};
   const i64 per_group = heads / groups, blocks = (queries + QUERY_BLOCK - 1) / QUERY_BLOCK;
   // Few key heads: share a head's query blocks out too, at the price of packing its keys once per part.
   const i64 threads = omp_get_max_threads(), pairs = batch * groups;
@@ -72,8 +74,8 @@ extern "C" void host_attention(const float* q, const float* k, const float* v, c
     float* scores = packed_v + pad(dim) * (keys + NR);
     for (i64 s0 = 0; s0 < a.visible(last - 1); s0 += KEY_BLOCK) {
       const i64 cols = least(keys - s0, KEY_BLOCK);
-      pack_columns(dim, cols, {k + a.k_at(b, s0, g), 1, a.k_token()}, packed_k + s0 * dim);
-      pack_columns(cols, dim, {v + a.k_at(b, s0, g), a.k_token(), 1}, packed_v + s0 * pad(dim));
+      pack_columns(dim, cols, Matrix<float>{k + a.k_at(b, s0, g), 1, a.k_token()}, packed_k + s0 * dim);
+      pack_columns(cols, dim, Matrix<float>{v + a.k_at(b, s0, g), a.k_token(), 1}, packed_v + s0 * pad(dim));
     }
     for (i64 h = g * per_group; h < (g + 1) * per_group; h++)
       for (i64 t0 = first; t0 < last; t0 += QUERY_BLOCK)

@@ -6,15 +6,15 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { availableParallelism, cpus, homedir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { writeDirectoryAtomic } from '../../base/atomic-file.js';
 import { BackendError } from '../../base/errors.js';
 import { sha256 } from '../../base/hash.js';
-import { packageRoot } from '../../base/package-root.js';
-import { parseSignatures, type Signature } from './signatures.js';
+import { readKernelSources } from '../kernel-sources.js';
+import { hasStoredKernels, parseSignatures, type Signature } from '../signatures.js';
 
 const run = promisify(execFile);
 
@@ -31,20 +31,6 @@ export interface BuiltLibrary {
   readonly signatures: readonly Signature[];
   /** The first line of the compiler's version. */
   readonly compiler: string;
-}
-
-interface Source {
-  readonly path: string;
-  readonly text: string;
-}
-
-const sourceFolder = () => join(packageRoot(), 'src', 'backend');
-
-async function readSources(folder: string): Promise<Source[]> {
-  const names = (await readdir(folder)).filter((name) => /\.(cu|cpp|h)$/.test(name)).sort();
-  return Promise.all(
-    names.map(async (name) => ({ path: join(folder, name), text: await readFile(join(folder, name), 'utf8') })),
-  );
 }
 
 /** $CXX, else the first of g++, clang++, c++ that answers. */
@@ -112,33 +98,28 @@ function cacheFolder(): string {
  * @throws BackendError E_COMPILER_ABSENT, or E_COMPILE_FAILED with the end of the compiler's messages
  */
 export async function buildLibrary(): Promise<BuiltLibrary> {
-  const folders = ['kernels', 'host'].map((name) => join(sourceFolder(), name));
   const [sources, compiler, processor] = await Promise.all([
-    Promise.all(folders.map(readSources)).then((lists) => lists.flat()),
+    Promise.all([readKernelSources('kernels'), readKernelSources('host')]).then((lists) => lists.flat()),
     findCompiler(),
     processorIdentity(),
   ]);
   const flags = [...COMPILE_FLAGS, ...MATH_FLAGS];
   const identity = [compiler.command, compiler.version, flags, LINK_FLAGS, processor];
-  const hash = sha256(JSON.stringify([identity, sources.map(({ path, text }) => [basename(path), text])]));
+  const hash = sha256(JSON.stringify([identity, sources.map(({ name, text }) => [name, text])]));
   const folder = join(cacheFolder(), hash.slice(0, 32));
   const path = join(folder, LIBRARY);
-  const units = sources.filter((source) => !source.path.endsWith('.h'));
+  const units = sources.filter(({ name }) => !name.endsWith('.h'));
+  const compilations = units.flatMap(({ name, path, text }) => [
+    { path, object: `${name}.o`, defines: [] },
+    ...(hasStoredKernels(text) ? [{ path, object: `${name}.bf16.o`, defines: ['-DSTORE_BF16'] }] : []),
+  ]);
 
   if (!existsSync(path)) {
     try {
       await writeDirectoryAtomic(folder, async (build) => {
-        const objects = units.map((unit) => join(build, `${basename(unit.path)}.o`));
-        await inParallel(units, (unit) =>
-          compile(compiler.command, [
-            ...flags,
-            '-x',
-            'c++',
-            '-o',
-            join(build, `${basename(unit.path)}.o`),
-            '-c',
-            unit.path,
-          ]),
+        const objects = compilations.map(({ object }) => join(build, object));
+        await inParallel(compilations, ({ path: source, object, defines }) =>
+          compile(compiler.command, [...flags, ...defines, '-x', 'c++', '-o', join(build, object), '-c', source]),
         );
         await compile(compiler.command, [...LINK_FLAGS, '-o', join(build, LIBRARY), ...objects]);
       });

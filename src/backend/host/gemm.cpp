@@ -1,4 +1,4 @@
-// C[m x n] = op(A) op(B) (+ bias_n) (+ C), float32, batched; blocked as in Goto and van de Geijn 2008.
+// C[m x n] = activation(scale * op(A) op(B) (+ bias_n) (+ C)) over fp32 or bf16, batched; blocked as in Goto and van de Geijn 2008.
 //
 // The work is cut into a grid of independent (batch, row block, column block) tasks. A task packs what it needs into
 // its thread's scratch, so there are no barriers; the cut only repeats some packing of the smaller operand.
@@ -6,64 +6,126 @@
 
 #include "tile.h"
 
-constexpr i64 BLOCK_K = 256, BLOCK_M = 20 * MR, BLOCK_N = 1024, BLOCK_LINES = 32;
+constexpr i64 BLOCK_K = 256, BLOCK_M = 20 * MR, BLOCK_N = 1024, BLOCK_LINES = 32, ROUNDED_ROWS = 4 * BLOCK_M;
 constexpr double SMALL_FLOPS = 1e7, LARGE_FLOPS = 4e7;
 
-static thread_local Scratch rows_scratch, columns_scratch;
+static thread_local Scratch rows_scratch, columns_scratch, sums_scratch;
 
-// One task, on one thread. `few_rows` is of the whole product, not of the task: the order of summation must not depend on
-// the cut.
-static void multiply(i64 M, i64 N, i64 K, Matrix a, Matrix b, float* c, i64 ldc, const float* bias, bool accumulate,
-                     bool few_rows) {
-  if (few_rows && b.row == 1 && a.col == 1) return multiply_dots(M, N, K, a, b, {c, ldc, accumulate, bias});
-  if (few_rows && b.col == 1) {
-    // Too few rows to repay packing: B in place, by few enough lines for the TLB; but for columns past the last vector.
-    const i64 whole = N / LANES * LANES;
-    for (i64 k0 = 0; k0 < K && whole > 0; k0 += BLOCK_LINES) {
-      const i64 depth = least(K - k0, BLOCK_LINES);
-      multiply_panels(M, whole, depth, {a.data + k0 * a.col, a.row, a.col}, false, {b.data + k0 * b.row, depth, whole, b.row},
-                      {c, ldc, accumulate || k0 > 0, k0 == 0 ? bias : nullptr});
-    }
-    if (whole == N) return;
-    b.data += whole;
-    c += whole;
-    bias = bias ? bias + whole : nullptr;
-    N -= whole;
+// The target of one block of a product. The sum over k grows in C: its first part brings the bias, its last is finished.
+static Target part(const Target& whole, i64 row, i64 col, bool first, bool last) {
+  Target block = whole;
+  if (whole.ldc) block.c += row * whole.ldc + col;
+  block.accumulate = whole.accumulate || !first;
+  block.bias = first && whole.bias ? whole.bias + col : nullptr;
+  block.gelu = whole.gelu && last;
+  block.rounded = whole.rounded && last ? whole.rounded + row * whole.ld_rounded + col : nullptr;
+  return block;
+}
+
+// Too few rows to repay packing: B in place, by few enough lines for the TLB. Returns how many columns that were: those
+// past the last whole vector are left.
+static i64 multiply_in_place(i64 M, i64 N, i64 K, Matrix<float> a, Matrix<float> b, const Target& out) {
+  const i64 whole = N / LANES * LANES;
+  for (i64 k0 = 0; k0 < K && whole > 0; k0 += BLOCK_LINES) {
+    const i64 depth = least(K - k0, BLOCK_LINES);
+    multiply_panels(M, whole, depth, rows_in_place(a.at(0, k0).data, a.row, a.col), {b.at(k0, 0).data, depth, whole, b.row},
+                    part(out, 0, 0, k0 == 0, k0 + depth == K));
   }
-  float* packed_b = columns_scratch.get(pad(least(N, BLOCK_N)) * least(K, BLOCK_K));
-  const bool pack_a = !(a.col == 1 || a.row == 1) || N > 4 * NR;
+  return whole;
+}
+
+// Blocks of depth, columns and rows, packed.
+template <class T>
+static void multiply_packed(i64 M, i64 N, i64 K, Matrix<T> a, Matrix<T> b, const Target& out) {
+  constexpr bool pairs = PAIRED && std::is_same_v<T, bf16>;
+  constexpr i64 per_word = pairs ? 2 : 1;
+  float* packed_b = columns_scratch.get(pad(least(N, BLOCK_N)) * BLOCK_K);
+  const bool readable = std::is_same_v<T, float> ? a.col == 1 || a.row == 1 : pairs && a.col == 1 && K % 2 == 0;
+  const bool pack_a = !readable || N > 4 * NR;
   float* packed_a = pack_a ? rows_scratch.get(BLOCK_M * BLOCK_K + LANES) : nullptr;
   for (i64 n0 = 0; n0 < N; n0 += BLOCK_N) {
     const i64 cols = least(N - n0, BLOCK_N);
-    for (i64 k0 = 0; k0 < K; k0 += BLOCK_K) {
-      const i64 depth = least(K - k0, BLOCK_K);
-      pack_columns(depth, cols, {b.data + k0 * b.row + n0 * b.col, b.row, b.col}, packed_b);
+    for (i64 k0 = 0; k0 < K; k0 += BLOCK_K * per_word) {
+      const i64 depth = least(K - k0, BLOCK_K * per_word), words = (depth + per_word - 1) / per_word;
+      if constexpr (pairs)
+        pack_column_pairs(depth, cols, b.at(k0, n0), packed_b);
+      else
+        pack_columns(depth, cols, b.at(k0, n0), packed_b);
       for (i64 m0 = 0; m0 < M; m0 += BLOCK_M) {
         const i64 rows = least(M - m0, BLOCK_M);
-        Matrix block = {a.data + m0 * a.row + k0 * a.col, a.row, a.col};
+        const Matrix<T> block = a.at(m0, k0);
+        Rows lines = {block.data, (i64)sizeof(T) * a.row, (i64)sizeof(T) * per_word * a.col};
         if (pack_a) {
-          pack_rows(rows, depth, block, packed_a);
-          block.data = packed_a;
+          if constexpr (pairs)
+            pack_row_pairs(rows, depth, block, packed_a);
+          else
+            pack_rows(rows, depth, block, packed_a);
+          lines = {packed_a};
         }
-        const bool first = k0 == 0;
-        multiply_panels(rows, cols, depth, block, pack_a, {packed_b, depth, cols},
-                        {c + m0 * ldc + n0, ldc, accumulate || !first, first && bias ? bias + n0 : nullptr});
+        multiply_panels(rows, cols, words, lines, {packed_b, words, cols, 0, pairs}, part(out, m0, n0, k0 == 0, k0 + depth == K));
       }
     }
   }
 }
 
-// k = 0: the product is zero, the epilogue still applies.
-static void empty_product(i64 m, i64 n, float* c, const float* bias, bool accumulate) {
-  for (i64 i = 0; i < m; i++)
-    for (i64 j = 0; j < n; j++) c[i * n + j] = (accumulate ? c[i * n + j] : 0) + (bias ? bias[j] : 0);
+// A result that is kept rounded grows in fp32 scratch first.
+template <class T>
+static void multiply_rounded(i64 M, i64 N, i64 K, Matrix<T> a, Matrix<T> b, const Target& out) {
+  const bool one_block = K <= BLOCK_K && !out.accumulate;
+  for (i64 m0 = 0; m0 < M; m0 += ROUNDED_ROWS)
+    for (i64 n0 = 0; n0 < N; n0 += BLOCK_N) {
+      const i64 rows = least(M - m0, ROUNDED_ROWS), cols = least(N - n0, BLOCK_N);
+      Target block = part(out, m0, n0, true, true);
+      block.ldc = one_block ? 0 : cols;
+      block.c = sums_scratch.get(one_block ? MR * NR : rows * cols);
+      if (out.accumulate)
+        for (i64 m = 0; m < rows; m++)
+          for (i64 n = 0; n < cols; n++) block.c[m * cols + n] = block.rounded[m * out.ld_rounded + n];
+      multiply_packed(rows, cols, K, a.at(m0, 0), b.at(0, n0), block);
+    }
 }
 
-extern "C" void host_gemm(int trans_a, int trans_b, i64 m, i64 n, i64 k, const float* a, const float* b, float* c, const float* bias,
-                          int accumulate, i64 batch, i64 stride_a, i64 stride_b, i64 stride_c) {
-  // A column vector is a row vector of the transposed product, whose paths for few rows read the matrix once.
-  if (n == 1 && m > 1 && !bias)
-    return host_gemm(0, !trans_a, 1, m, k, b, a, c, nullptr, accumulate, batch, stride_b, stride_a, stride_c);
+// One task, on one thread. `few_rows` is of the whole product, not of the task: the order of summation must not depend on
+// the cut.
+template <class T>
+static void multiply(i64 M, i64 N, i64 K, Matrix<T> a, Matrix<T> b, const Target& out, bool few_rows) {
+  if (few_rows && b.row == 1 && a.col == 1) return multiply_dots(M, N, K, a, b, out);
+  if (out.rounded) return multiply_rounded(M, N, K, a, b, out);
+  if constexpr (std::is_same_v<T, float>) {
+    if (few_rows && b.col == 1) {
+      const i64 done = multiply_in_place(M, N, K, a, b, out);
+      if (done < N) multiply_packed(M, N - done, K, a, b.at(0, done), part(out, 0, done, true, true));
+      return;
+    }
+  }
+  multiply_packed(M, N, K, a, b, out);
+}
+
+// k = 0: the product is zero, the epilogue still applies.
+static void empty_product(i64 m, i64 n, const Target& out) {
+  for (i64 i = 0; i < m; i++)
+    for (i64 j = 0; j < n; j++) {
+      float* c = out.c + i * out.ldc + j;
+      bf16* rounded = out.rounded + i * out.ld_rounded + j;
+      const float x = (out.accumulate ? out.rounded ? (float)*rounded : *c : 0) + (out.bias ? out.bias[j] : 0);
+      const float y = out.gelu ? gelu_(x) : x;
+      if (out.rounded)
+        *rounded = y;
+      else
+        *c = y;
+    }
+}
+
+struct Gemm {
+  bool trans_a, trans_b;
+  i64 m, n, k;
+  Target out;
+  i64 batch, stride_a, stride_b, stride_c;
+};
+
+template <class T>
+static void run(const Gemm& g, const T* a, const T* b) {
+  const auto [trans_a, trans_b, m, n, k, out, batch, stride_a, stride_b, stride_c] = g;
   const i64 threads = omp_get_max_threads();
   const double flops = 2.0 * m * n * k;
   // Cut the longer side first: the cut repeats the packing of the other, shorter operand.
@@ -83,12 +145,33 @@ extern "C" void host_gemm(int trans_a, int trans_b, i64 m, i64 n, i64 k, const f
     const i64 item = task / (blocks_m * blocks_n), m0 = task / blocks_n % blocks_m * block_m, n0 = task % blocks_n * block_n;
     const i64 rows = least(m - m0, block_m), cols = least(n - n0, block_n);
     if (rows <= 0 || cols <= 0) continue;
-    Matrix A = trans_a ? Matrix{a + item * stride_a + m0, 1, m} : Matrix{a + item * stride_a + m0 * k, k, 1};
-    Matrix B = trans_b ? Matrix{b + item * stride_b + n0 * k, 1, k} : Matrix{b + item * stride_b + n0, n, 1};
-    float* C = c + item * stride_c;
-    if (k == 0)
-      empty_product(m, n, C, bias, accumulate);
+    const Matrix<T> A = trans_a ? Matrix<T>{a + item * stride_a, 1, m} : Matrix<T>{a + item * stride_a, k, 1};
+    const Matrix<T> B = trans_b ? Matrix<T>{b + item * stride_b, 1, k} : Matrix<T>{b + item * stride_b, n, 1};
+    Target whole = out;
+    if (out.rounded)
+      whole.rounded += item * stride_c;
     else
-      multiply(rows, cols, k, A, B, C + m0 * n + n0, n, bias ? bias + n0 : nullptr, accumulate, m <= MR);
+      whole.c += item * stride_c;
+    if (k == 0)
+      empty_product(m, n, whole);
+    else
+      multiply(rows, cols, k, A.at(m0, 0), B.at(0, n0), part(whole, m0, n0, true, true), m <= MR);
   }
+}
+
+// `bf16_in`, `bf16_out`: the storage of a and b, and of c.
+extern "C" void host_gemm(int trans_a, int trans_b, i64 m, i64 n, i64 k, int bf16_in, int bf16_out, const void* a, const void* b,
+                          void* c, const float* bias, float scale, int accumulate, int gelu, i64 batch, i64 stride_a, i64 stride_b,
+                          i64 stride_c) {
+  // A column vector is a row vector of the transposed product, whose paths for few rows read the matrix once.
+  if (n == 1 && m > 1 && !bias)
+    return host_gemm(0, !trans_a, 1, m, k, bf16_in, bf16_out, b, a, c, nullptr, scale, accumulate, gelu, batch, stride_b, stride_a,
+                     stride_c);
+  const Target out = {bf16_out ? nullptr : (float*)c, bf16_out ? 0 : n, accumulate != 0, bias, scale, gelu != 0,
+                      bf16_out ? (bf16*)c : nullptr,  bf16_out ? n : 0};
+  const Gemm g = {trans_a != 0, trans_b != 0, m, n, k, out, batch, stride_a, stride_b, stride_c};
+  if (bf16_in)
+    run(g, (const bf16*)a, (const bf16*)b);
+  else
+    run(g, (const float*)a, (const float*)b);
 }

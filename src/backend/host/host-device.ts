@@ -119,11 +119,15 @@ export class HostDevice implements Device {
       p.m,
       p.n,
       p.k,
+      p.storage === 'bf16' ? 1 : 0,
+      p.resultStorage === 'bf16' ? 1 : 0,
       p.a,
       p.b,
       p.c,
       p.bias,
+      p.scale,
       accumulate,
+      p.activation === 'gelu' ? 1 : 0,
       p.batch,
       p.strideA,
       p.strideB,
@@ -145,6 +149,8 @@ export class HostDevice implements Device {
       p.batch,
       p.queries,
       p.keys,
+      p.capacity,
+      p.keyCount,
       p.heads,
       p.groups,
       p.headDim,
@@ -157,7 +163,8 @@ export class HostDevice implements Device {
     this.launches++;
     this.flops += 2.5 * attentionFlops(p);
     const causal = p.causal ? 1 : 0;
-    const { dy, q, k, v, o, keyMask, lse, dq, dk, dv, batch, queries, keys, heads, groups, headDim, scale } = p;
+    const { dy, q, k, v, o, keyMask, lse, dq, dk, dv, batch, queries, keys } = p;
+    const { capacity, keyCount, heads, groups, headDim, scale } = p;
     this.hostAttentionGrad(
       dy,
       q,
@@ -172,6 +179,8 @@ export class HostDevice implements Device {
       batch,
       queries,
       keys,
+      capacity,
+      keyCount,
       heads,
       groups,
       headDim,

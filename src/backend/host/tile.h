@@ -1,125 +1,85 @@
 // The innermost tile of every matrix product on the host, and the packing it reads.
 //
-// A tile is `rows` x (1 or 2) * LANES accumulators that live in registers, written with GCC vector extensions: one text
-// serves AVX-512, AVX2, NEON and plain SSE. Each element of C is one chain of fused multiply-adds over k in order (in
-// blocks fixed by the shape), so the result does not depend on how tiles or threads are cut.
+// A tile is `rows` x (1 or 2) * LANES fp32 accumulators that live in registers. Each element of C is one chain of fused
+// multiply-adds over k in order (in blocks fixed by the shape), so the result does not depend on how tiles or threads
+// are cut.
+//
+// bf16 comes in two ways. Widened while it is packed, it is then like any float. Or, where the processor multiplies bf16
+// itself (PAIRED), as words of two neighbours in k, which one instruction multiplies and adds: `depth` then counts words.
 #pragma once
-#include <cstdlib>
-#include <cstring>
-#include <utility>
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#endif
+#include "lanes.h"
 
-typedef long long i64;
-
-#if defined(__AVX512F__)
-constexpr int LANES = 16, MR = 12;
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int MR = 12;
 #elif defined(__AVX__)
-constexpr int LANES = 8, MR = 6;
-#elif defined(__aarch64__)
-constexpr int LANES = 4, MR = 12;
+constexpr int MR = 6;
 #else
-constexpr int LANES = 4, MR = 4;
+constexpr int MR = 4;
 #endif
 constexpr int NR = 2 * LANES;
 
-static inline i64 least(i64 a, i64 b) { return a < b ? a : b; }
-static inline i64 round_up(i64 value, i64 step) { return (value + step - 1) / step * step; }
-static inline i64 pad(i64 columns) { return round_up(columns, LANES); }
-
-typedef float vec __attribute__((vector_size(LANES * 4), may_alias));
-typedef float vec_unaligned __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-typedef int vec_index __attribute__((vector_size(LANES * 4)));
-
-// Lane i of the result is lane INDEX_i of a followed by b.
-#ifdef __clang__
-#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#if defined(__AVX512BF16__)
+constexpr bool PAIRED = true;
 #else
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, vec_index{__VA_ARGS__})
+constexpr bool PAIRED = false;
 #endif
-
-static inline vec load(const float* p) { return *(const vec_unaligned*)p; }
-static inline void store(float* p, vec v) { *(vec_unaligned*)p = v; }
-
-template <int DISTANCE, int... I>
-static inline vec swap_lanes(vec v, std::integer_sequence<int, I...>) {
-  return SHUFFLE(v, v, (I ^ DISTANCE)...);
-}
-// Sum and maximum of all lanes by halves; the compiler's own reductions would add them one after another.
-template <int DISTANCE = LANES / 2>
-static inline float lane_sum(vec v) {
-  v += swap_lanes<DISTANCE>(v, std::make_integer_sequence<int, LANES>());
-  if constexpr (DISTANCE > 1) return lane_sum<DISTANCE / 2>(v);
-  return v[0];
-}
-template <int DISTANCE = LANES / 2>
-static inline float lane_max(vec v) {
-  const vec other = swap_lanes<DISTANCE>(v, std::make_integer_sequence<int, LANES>());
-  v = v > other ? v : other;
-  if constexpr (DISTANCE > 1) return lane_max<DISTANCE / 2>(v);
-  return v[0];
-}
-
-// The first `count` lanes; the rest read as 0 and are not written.
-#if defined(__AVX512F__)
-static inline vec load_part(const float* p, i64 count) { return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p); }
-static inline void store_part(float* p, vec v, i64 count) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v); }
-#else
-static inline vec load_part(const float* p, i64 count) {
-  vec v = {};
-  memcpy(&v, p, count * sizeof(float));
-  return v;
-}
-static inline void store_part(float* p, vec v, i64 count) { memcpy(p, &v, count * sizeof(float)); }
-#endif
-
-// Scratch that grows and is kept for the life of its thread: packing never calls malloc in the steady state.
-struct Scratch {
-  float* data = nullptr;
-  i64 capacity = 0;
-  float* get(i64 floats) {
-    if (floats > capacity) {
-      free(data);
-      capacity = round_up(floats, 1024);
-      data = (float*)aligned_alloc(64, capacity * sizeof(float));
-      if (!data) abort();
-    }
-    return data;
-  }
-  ~Scratch() { free(data); }
-};
 
 // a(m, k) = data[m * row + k * col]
+template <class T>
 struct Matrix {
-  const float* data;
+  const T* data;
   i64 row, col;
+  Matrix at(i64 m, i64 k) const { return {data + m * row + k * col, row, col}; }
 };
 
-// B as `pack_columns` lays it out: panels of NR columns, each `depth` x NR; a last one of <= LANES columns is LANES wide.
+// A as a tile reads it: words `row` bytes apart in m and `col` bytes apart in k. `row` = 0: as pack_rows lays it out.
+struct Rows {
+  const void* data;
+  i64 row = 0, col = 0;
+};
+static inline Rows rows_in_place(const float* data, i64 row, i64 col) { return {data, 4 * row, 4 * col}; }
+
+// B as pack_columns lays it out: panels of NR columns, each `depth` x NR; a last one of <= LANES columns is LANES wide.
 // Or B in place (`row` > 0): rows of contiguous columns `row` floats apart, `cols` a multiple of LANES.
 struct Panels {
   const float* data;
   i64 depth, cols, row = 0;
+  bool pairs = false;
 };
 
-// Where a product goes: C = product (+ C) (+ bias of its columns).
+// Where a product goes: C = activation(scale * product (+ bias of its columns) (+ C)).
 struct Target {
   float* c;
+  // 0: one tile that all tiles use in turn, for a product that only `rounded` keeps.
   i64 ldc;
-  bool accumulate;
-  const float* bias;
+  bool accumulate = false;
+  const float* bias = nullptr;
+  float scale = 1;
+  bool gelu = false;
+  // Finished tiles also go here, if not null.
+  bf16* rounded = nullptr;
+  i64 ld_rounded = 0;
 };
 
-void pack_columns(i64 depth, i64 cols, Matrix b, float* packed);
+template <class T>
+void pack_columns(i64 depth, i64 cols, Matrix<T> b, float* packed);
 
 // A in panels of MR rows, each depth x height: neighbours in m become neighbours in memory. Writes up to LANES floats
 // behind the last panel.
-void pack_rows(i64 rows, i64 depth, Matrix a, float* packed);
+template <class T>
+void pack_rows(i64 rows, i64 depth, Matrix<T> a, float* packed);
+
+// The same in words of two neighbours in k, (depth + 1) / 2 of them; an odd last one is completed with 0.
+void pack_column_pairs(i64 depth, i64 cols, Matrix<bf16> b, float* packed);
+void pack_row_pairs(i64 rows, i64 depth, Matrix<bf16> a, float* packed);
+
+// C[rows x cols] over the first `depth` rows of the panels. `cols` may be padded to LANES: C's padding then gets the
+// products with the zeros of the panel's padding.
+void multiply_panels(i64 rows, i64 cols, i64 depth, Rows a, Panels b, const Target& out);
 
 // C[rows x cols] = A B where both lie along k: a.col = 1, b.row = 1. For few rows of A: B is read once, unpacked.
-void multiply_dots(i64 rows, i64 cols, i64 depth, Matrix a, Matrix b, Target out);
+// A result that must be rounded goes to `rounded` alone.
+template <class T>
+void multiply_dots(i64 rows, i64 cols, i64 depth, Matrix<T> a, Matrix<T> b, const Target& out);
 
-// C[rows x cols] over the first `depth` rows of the panels. `a_packed`: a.data is pack_rows' output of that depth.
-// `cols` may be padded to LANES: C's padding then gets the products with the zeros of the panel's padding.
-void multiply_panels(i64 rows, i64 cols, i64 depth, Matrix a, bool a_packed, Panels b, Target out);
+DEVICE float gelu_(float x) { return 0.5f * x * (1.0f + erf_(x * 0.70710678f)); }

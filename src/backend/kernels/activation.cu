@@ -2,27 +2,33 @@
 #include "device.h"
 
 // Exact GELU: x Phi(x).
-KERNEL gelu(const float* x, float* y, i64 n) {
-  FOR_EACH(i, n) y[i] = 0.5f * x[i] * (1.0f + erf_(x[i] * 0.70710678f));
-}
-
-// d(x Phi(x))/dx = Phi(x) + x phi(x).
-KERNEL gelu_grad(const float* dy, const float* x, float* dx, i64 n) {
+STORED_KERNEL(gelu)(const stored* x, stored* y, i64 n) {
   FOR_EACH(i, n) {
-    const float cdf = 0.5f * (1.0f + erf_(x[i] * 0.70710678f));
-    dx[i] = dy[i] * (cdf + x[i] * 0.39894228f * exp_(-0.5f * x[i] * x[i]));
+    const float v = x[i];
+    y[i] = 0.5f * v * (1.0f + erf_(v * 0.70710678f));
   }
 }
 
-KERNEL swiglu(const float* gate, const float* up, float* y, i64 n) {
-  FOR_EACH(i, n) y[i] = gate[i] * sigmoid_(gate[i]) * up[i];
+// d(x Phi(x))/dx = Phi(x) + x phi(x).
+STORED_KERNEL(gelu_grad)(const stored* dy, const stored* x, stored* dx, i64 n) {
+  FOR_EACH(i, n) {
+    const float v = x[i], cdf = 0.5f * (1.0f + erf_(v * 0.70710678f));
+    dx[i] = dy[i] * (cdf + v * 0.39894228f * exp_(-0.5f * v * v));
+  }
 }
 
-KERNEL swiglu_grad(const float* dy, const float* gate, const float* up, float* dgate, float* dup, i64 n) {
+STORED_KERNEL(swiglu)(const stored* gate, const stored* up, stored* y, i64 n) {
   FOR_EACH(i, n) {
-    const float s = sigmoid_(gate[i]), silu = gate[i] * s;
-    dgate[i] = dy[i] * up[i] * (s + silu * (1.0f - s));
-    dup[i] = dy[i] * silu;
+    const float g = gate[i];
+    y[i] = g * sigmoid_(g) * up[i];
+  }
+}
+
+STORED_KERNEL(swiglu_grad)(const stored* dy, const stored* gate, const stored* up, stored* dgate, stored* dup, i64 n) {
+  FOR_EACH(i, n) {
+    const float g = gate[i], d = dy[i], s = sigmoid_(g), silu = g * s;
+    dgate[i] = d * up[i] * (s + silu * (1.0f - s));
+    dup[i] = d * silu;
   }
 }
 

@@ -8,19 +8,30 @@
 enum BinaryOp { ADD, SUB, MUL, DIV, MAXIMUM, MINIMUM, POW, SQUARED_DIFFERENCE, FLOOR_DIV, MOD };
 enum CompareOp { EQUAL, NOT_EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, LOGICAL_AND, LOGICAL_OR };
 
+// Where a T is computed with: bf16 with floats.
+template <class T>
+struct Wide {
+  typedef T type;
+};
+template <>
+struct Wide<bf16> {
+  typedef float type;
+};
+
 template <class T, class R, class F>
 DEVICE void flat(const T* a, const T* b, R* y, i64 n, int step_a, int step_b, F f) {
+  typedef typename Wide<T>::type W;
   if (step_a && step_b) {
-    FOR_EACH(i, n) y[i] = f(a[i], b[i]);
+    FOR_EACH(i, n) y[i] = f(W(a[i]), W(b[i]));
   } else if (step_a) {
-    const T s = n > 0 ? *b : T(0);
-    FOR_EACH(i, n) y[i] = f(a[i], s);
+    const W s = n > 0 ? W(*b) : W(0);
+    FOR_EACH(i, n) y[i] = f(W(a[i]), s);
   } else {
-    const T s = n > 0 ? *a : T(0);
+    const W s = n > 0 ? W(*a) : W(0);
     if (step_b) {
-      FOR_EACH(i, n) y[i] = f(s, b[i]);
+      FOR_EACH(i, n) y[i] = f(s, W(b[i]));
     } else {
-      const T t = n > 0 ? *b : T(0);
+      const W t = n > 0 ? W(*b) : W(0);
       FOR_EACH(i, n) y[i] = f(s, t);
     }
   }
@@ -34,18 +45,19 @@ DEVICE i64 offset_of(const Layout& l, i64 r) { return row_offset(r, l.n1, l.n2, 
 
 template <class T, class R, class F>
 DEVICE void by_rows(const T* a, const T* b, R* y, i64 rows, i64 cols, Layout la, Layout lb, F f) {
+  typedef typename Wide<T>::type W;
   FOR_ROW(r, rows, cols) {
     const T* pa = a + offset_of(la, r);
     const T* pb = b + offset_of(lb, r);
     R* py = y + r * cols;
     if (la.s5 && lb.s5) {
-      FOR_LANE(i, cols) py[i] = f(pa[i], pb[i]);
+      FOR_LANE(i, cols) py[i] = f(W(pa[i]), W(pb[i]));
     } else if (la.s5) {
-      const T s = *pb;
-      FOR_LANE(i, cols) py[i] = f(pa[i], s);
+      const W s = *pb;
+      FOR_LANE(i, cols) py[i] = f(W(pa[i]), s);
     } else {
-      const T s = *pa;
-      FOR_LANE(i, cols) py[i] = f(s, pb[i]);
+      const W s = *pa;
+      FOR_LANE(i, cols) py[i] = f(s, W(pb[i]));
     }
   }
 }
@@ -93,10 +105,10 @@ DEVICE void comparison(int op, Run run) {
   }
 }
 
-KERNEL arithmetic_flat(int op, const float* a, const float* b, float* y, i64 n, int step_a, int step_b) {
+STORED_KERNEL(arithmetic_flat)(int op, const stored* a, const stored* b, stored* y, i64 n, int step_a, int step_b) {
   arithmetic<float>(op, [=](auto f) { flat(a, b, y, n, step_a, step_b, f); });
 }
-KERNEL arithmetic_rows(int op, const float* a, const float* b, float* y, i64 rows, i64 cols, int n1, int n2, int n3, int n4,
+STORED_KERNEL(arithmetic_rows)(int op, const stored* a, const stored* b, stored* y, i64 rows, i64 cols, int n1, int n2, int n3, int n4,
   i64 a0, i64 a1, i64 a2, i64 a3, i64 a4, i64 a5, i64 b0, i64 b1, i64 b2, i64 b3, i64 b4, i64 b5) {
   const Layout la = {n1, n2, n3, n4, a0, a1, a2, a3, a4, a5}, lb = {n1, n2, n3, n4, b0, b1, b2, b3, b4, b5};
   arithmetic<float>(op, [=](auto f) { by_rows(a, b, y, rows, cols, la, lb, f); });

@@ -7,6 +7,9 @@
 //   block_sum, block_max   combine the lanes' values; all lanes get the result
 //   FIRST_LANE             true in one lane of a row: scalar work and stores
 //   SYNC()                 between two passes over a row when lanes read what other lanes wrote
+//   STORED_KERNEL(name)    a kernel over `stored` numbers: compiled as `name` with stored = float and, once more with
+//                          STORE_BF16 defined, as `name_bf16` with stored = bf16. Reading gives a float, writing rounds.
+//   cell                   an uninterpreted element as wide as `stored`
 //
 // A kernel's amount of work is its parameter `n` (elements) or `rows`; every loop accepts any launch size.
 // No kernel uses atomics and every order of summation is fixed by shapes alone, so two runs agree bit for bit.
@@ -14,11 +17,13 @@
 
 typedef long long i64;
 typedef unsigned int u32;
+typedef unsigned short u16;
 
 #ifdef __CUDACC__
 
-#define KERNEL extern "C" __global__ void
+#define GLOBAL __global__ void
 #define DEVICE static __device__ __forceinline__
+#define MEMBER __device__ __forceinline__
 #define FOR_EACH(i, n) for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < (n); i += (i64)gridDim.x * blockDim.x)
 #define FOR_ROW(r, rows, work) for (i64 r = blockIdx.x; r < (rows); r += gridDim.x)
 #define FOR_LANE(i, n) for (i64 i = threadIdx.x; i < (n); i += blockDim.x)
@@ -45,6 +50,15 @@ DEVICE float block_max(float value) {
   return block_combine(value, -1.0f / 0.0f, [](float a, float b) { return a > b ? a : b; });
 }
 
+DEVICE float float_of_bits(u32 bits) { return __uint_as_float(bits); }
+#ifndef __CUDA_EMULATION__
+DEVICE u16 bf16_bits(float x) {
+  u16 bits;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+  return bits;
+}
+#endif
+
 DEVICE float exp_(float x) { return expf(x); }
 DEVICE float tanh_(float x) { return tanhf(x); }
 DEVICE float erf_(float x) { return erff(x); }
@@ -55,8 +69,9 @@ DEVICE float erf_(float x) { return erff(x); }
 #include <cstring>
 
 #define PRAGMA(...) _Pragma(#__VA_ARGS__)
-#define KERNEL extern "C" void
+#define GLOBAL void
 #define DEVICE static inline __attribute__((always_inline))
+#define MEMBER inline __attribute__((always_inline))
 // Below this many elements (12 to 60 microseconds of work) waking a second thread costs more than it brings.
 #define PARALLEL_MIN 262144
 // Threads share out whole chunks, so that an element is computed by the same instructions (the vector loop or its scalar
@@ -76,6 +91,12 @@ DEVICE float erf_(float x) { return erff(x); }
 
 DEVICE float block_sum(float value) { return value; }
 DEVICE float block_max(float value) { return value; }
+
+DEVICE float float_of_bits(u32 bits) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
 
 // The functions below replace libm's where a loop must vectorise. Polynomials: weighted minimax fits; errors are those
 // of a sweep over all magnitudes against float64.
@@ -134,6 +155,40 @@ DEVICE float erf_(float x) {
 }
 
 #endif
+
+#if !defined(__CUDACC__) || defined(__CUDA_EMULATION__)
+// To the nearest, ties to even; a NaN stays one.
+DEVICE u16 bf16_bits(float x) {
+  u32 bits;
+  memcpy(&bits, &x, sizeof bits);
+  const u32 rounded = bits + 0x7fffu + (bits >> 16 & 1u);
+  return (u16)((x != x ? bits | 0x400000u : rounded) >> 16);
+}
+#endif
+
+// A float's upper half: 8 bits of exponent, 8 of precision.
+struct bf16 {
+  u16 bits;
+  bf16() = default;
+  MEMBER bf16(float x) : bits(bf16_bits(x)) {}
+  MEMBER operator float() const { return float_of_bits((u32)bits << 16); }
+};
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#ifdef STORE_BF16
+typedef bf16 stored;
+typedef u16 cell;
+#define STORED_NAME(name) JOIN(name, _bf16)
+// The plain kernels of the file belong to its first compilation.
+#define KERNEL static __attribute__((unused)) GLOBAL
+#else
+typedef float stored;
+typedef u32 cell;
+#define STORED_NAME(name) name
+#define KERNEL extern "C" GLOBAL
+#endif
+#define STORED_KERNEL(name) extern "C" GLOBAL STORED_NAME(name)
 
 DEVICE float sigmoid_(float x) { return 1.0f / (1.0f + exp_(-x)); }
 

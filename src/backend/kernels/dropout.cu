@@ -24,7 +24,7 @@ DEVICE float kept(u32 word, u32 threshold, float x, float scale) { return word <
 
 // Element i is dropped iff word i % 4 of block i / 4 is below `threshold` = rate * 2^32; the rest grow by `scale`.
 // n counts whole blocks; `rest` < 4 elements follow them.
-KERNEL dropout(const float* x, float* y, i64 n, i64 rest, u32 seed, u32 threshold, float scale) {
+STORED_KERNEL(dropout)(const stored* x, stored* y, i64 n, i64 rest, u32 seed, u32 threshold, float scale) {
   FOR_EACH(b, n) {
     const Words random = philox(b, seed);
     y[4 * b] = kept(random.w0, threshold, x[4 * b], scale);

@@ -3,67 +3,74 @@
 // Statistics are recomputed in the backward pass: a row is in cache and costs less than a stored tensor.
 #include "device.h"
 
-DEVICE float mean_of(const float* x, i64 n) {
+template <class T>
+DEVICE float mean_of(const T* x, i64 n) {
   float sum = 0;
-  FOR_LANE_SUM(sum, i, n) sum += x[i];
+  FOR_LANE_SUM(sum, i, n) sum += float(x[i]);
   return block_sum(sum) / n;
 }
 
-DEVICE float inverse_deviation(const float* x, float mean, i64 n, float eps) {
+template <class T>
+DEVICE float inverse_deviation(const T* x, float mean, i64 n, float eps) {
   float sum = 0;
   FOR_LANE_SUM(sum, i, n) sum += (x[i] - mean) * (x[i] - mean);
   return 1.0f / sqrtf(block_sum(sum) / n + eps);
 }
 
-KERNEL layer_norm(const float* x, const float* gamma, const float* beta, float* y, i64 rows, i64 cols, float eps) {
+STORED_KERNEL(layer_norm)(const stored* x, const float* gamma, const float* beta, stored* y, i64 rows, i64 cols, float eps) {
   FOR_ROW(r, rows, cols) {
-    const float* px = x + r * cols;
-    float* py = y + r * cols;
+    const stored* px = x + r * cols;
+    stored* py = y + r * cols;
     const float mean = mean_of(px, cols), scale = inverse_deviation(px, mean, cols, eps);
     FOR_LANE(i, cols) py[i] = (px[i] - mean) * scale * gamma[i] + beta[i];
   }
 }
 
-KERNEL rms_norm(const float* x, const float* gamma, float* y, i64 rows, i64 cols, float eps) {
+STORED_KERNEL(rms_norm)(const stored* x, const float* gamma, stored* y, i64 rows, i64 cols, float eps) {
   FOR_ROW(r, rows, cols) {
-    const float* px = x + r * cols;
-    float* py = y + r * cols;
+    const stored* px = x + r * cols;
+    stored* py = y + r * cols;
     const float scale = inverse_deviation(px, 0.0f, cols, eps);
     FOR_LANE(i, cols) py[i] = px[i] * scale * gamma[i];
   }
 }
 
 // dx = s (g - mean(g) - z mean(g z)) with g = dy gamma, z = (x - mean) s. Without centring (RMS norm) mean(g) drops out.
-// g waits in dx: rounded once, so that g - mean(g) is exactly 0 in a row of one channel.
-DEVICE void norm_grad_row(const float* dy, const float* x, const float* gamma, float* dx, i64 n, float eps, bool centred) {
+// In f32 g waits in dx: rounded once, so that g - mean(g) is exactly 0 in a row of one channel. bf16 is too coarse for that.
+DEVICE void norm_grad_row(const stored* dy, const stored* x, const float* gamma, stored* dx, i64 n, float eps, bool centred) {
+  const bool waits = sizeof(stored) == sizeof(float);
   const float mean = centred ? mean_of(x, n) : 0.0f, scale = inverse_deviation(x, mean, n, eps);
-  float sum_gz = 0;
-  FOR_LANE(i, n) dx[i] = dy[i] * gamma[i];
-  FOR_LANE_SUM(sum_gz, i, n) sum_gz += dx[i] * (x[i] - mean);
+  float sum_g = 0, sum_gz = 0;
+  if (waits) FOR_LANE(i, n) dx[i] = dy[i] * gamma[i];
+  FOR_LANE_SUM(sum_gz, i, n) sum_gz += (waits ? float(dx[i]) : dy[i] * gamma[i]) * (x[i] - mean);
   const float mean_gz = block_sum(sum_gz) / n * scale;
-  const float mean_g = centred ? mean_of(dx, n) : 0.0f;
-  FOR_LANE(i, n) dx[i] = scale * (dx[i] - mean_g - (x[i] - mean) * scale * mean_gz);
+  if (centred) FOR_LANE_SUM(sum_g, i, n) sum_g += waits ? float(dx[i]) : dy[i] * gamma[i];
+  const float mean_g = centred ? block_sum(sum_g) / n : 0.0f;
+  FOR_LANE(i, n) {
+    const float g = waits ? float(dx[i]) : dy[i] * gamma[i];
+    dx[i] = scale * (g - mean_g - (x[i] - mean) * scale * mean_gz);
+  }
 }
 
-KERNEL layer_norm_grad_x(const float* dy, const float* x, const float* gamma, float* dx, i64 rows, i64 cols, float eps) {
+STORED_KERNEL(layer_norm_grad_x)(const stored* dy, const stored* x, const float* gamma, stored* dx, i64 rows, i64 cols, float eps) {
   FOR_ROW(r, rows, cols) norm_grad_row(dy + r * cols, x + r * cols, gamma, dx + r * cols, cols, eps, true);
 }
 
-KERNEL rms_norm_grad_x(const float* dy, const float* x, const float* gamma, float* dx, i64 rows, i64 cols, float eps) {
+STORED_KERNEL(rms_norm_grad_x)(const stored* dy, const stored* x, const float* gamma, stored* dx, i64 rows, i64 cols, float eps) {
   FOR_ROW(r, rows, cols) norm_grad_row(dy + r * cols, x + r * cols, gamma, dx + r * cols, cols, eps, false);
 }
 
 // Partial sums over chunks of `chunk` tokens: dgamma[c] = sum dy z, dbeta[c] = sum dy; sum_columns finishes them.
 // A row here is one chunk.
-KERNEL layer_norm_grad_params(const float* dy, const float* x, float* dgamma, float* dbeta, i64 rows, i64 chunk, i64 total, i64 cols,
+STORED_KERNEL(layer_norm_grad_params)(const stored* dy, const stored* x, float* dgamma, float* dbeta, i64 rows, i64 chunk, i64 total, i64 cols,
   float eps) {
   FOR_ROW(c, rows, chunk * cols) {
     float* pg = dgamma + c * cols;
     float* pb = dbeta + c * cols;
     FOR_LANE(i, cols) pg[i] = 0, pb[i] = 0;
     for (i64 t = c * chunk; t < (c + 1) * chunk && t < total; t++) {
-      const float* px = x + t * cols;
-      const float* pd = dy + t * cols;
+      const stored* px = x + t * cols;
+      const stored* pd = dy + t * cols;
       const float mean = mean_of(px, cols), scale = inverse_deviation(px, mean, cols, eps);
       FOR_LANE(i, cols) {
         pg[i] += pd[i] * (px[i] - mean) * scale;
@@ -73,13 +80,13 @@ KERNEL layer_norm_grad_params(const float* dy, const float* x, float* dgamma, fl
   }
 }
 
-KERNEL rms_norm_grad_gamma(const float* dy, const float* x, float* dgamma, i64 rows, i64 chunk, i64 total, i64 cols, float eps) {
+STORED_KERNEL(rms_norm_grad_gamma)(const stored* dy, const stored* x, float* dgamma, i64 rows, i64 chunk, i64 total, i64 cols, float eps) {
   FOR_ROW(c, rows, chunk * cols) {
     float* pg = dgamma + c * cols;
     FOR_LANE(i, cols) pg[i] = 0;
     for (i64 t = c * chunk; t < (c + 1) * chunk && t < total; t++) {
-      const float* px = x + t * cols;
-      const float* pd = dy + t * cols;
+      const stored* px = x + t * cols;
+      const stored* pd = dy + t * cols;
       const float scale = inverse_deviation(px, 0.0f, cols, eps);
       FOR_LANE(i, cols) pg[i] += pd[i] * px[i] * scale;
     }

@@ -13,24 +13,24 @@ DEVICE float limit(int op, float) { return op == SUM ? 0.0f : op == PROD ? 1.0f 
 DEVICE int limit(int op, int) { return op == SUM ? 0 : op == PROD ? 1 : op == MAX ? -2147483647 - 1 : 2147483647; }
 
 // y[r] = scale * sum of x[r, 0..cols); the last row may be shorter: x has `total` elements in all.
-KERNEL sum_rows(const float* x, float* y, i64 rows, i64 cols, i64 total, float scale) {
+STORED_KERNEL(sum_rows)(const stored* x, float* y, i64 rows, i64 cols, i64 total, float scale) {
   FOR_ROW(r, rows, cols) {
-    const float* px = x + r * cols;
+    const stored* px = x + r * cols;
     const i64 n = total - r * cols < cols ? total - r * cols : cols;
     float sum = 0;
-    FOR_LANE_SUM(sum, i, n) sum += px[i];
+    FOR_LANE_SUM(sum, i, n) sum += float(px[i]);
     sum = block_sum(sum);
     if (FIRST_LANE) y[r] = sum * scale;
   }
 }
 
 // As sum_rows with scale 1, of squares.
-KERNEL sum_squares_rows(const float* x, float* y, i64 rows, i64 cols, i64 total) {
+STORED_KERNEL(sum_squares_rows)(const stored* x, float* y, i64 rows, i64 cols, i64 total) {
   FOR_ROW(r, rows, cols) {
-    const float* px = x + r * cols;
+    const stored* px = x + r * cols;
     const i64 n = total - r * cols < cols ? total - r * cols : cols;
     float sum = 0;
-    FOR_LANE_SUM(sum, i, n) sum += px[i] * px[i];
+    FOR_LANE_SUM(sum, i, n) sum += float(px[i]) * float(px[i]);
     sum = block_sum(sum);
     if (FIRST_LANE) y[r] = sum;
   }
@@ -38,7 +38,7 @@ KERNEL sum_squares_rows(const float* x, float* y, i64 rows, i64 cols, i64 total)
 
 // y[o, c, j] = scale * sum over the c-th chunk of x[o, .., j]: the axis of length n is cut into `chunks` of length `chunk`;
 // a row is one (outer, chunk, block of 64 columns).
-KERNEL sum_columns(const float* x, float* y, i64 rows, i64 n, i64 inner, i64 chunk, i64 chunks, float scale) {
+STORED_KERNEL(sum_columns)(const stored* x, float* y, i64 rows, i64 n, i64 inner, i64 chunk, i64 chunks, float scale) {
   const i64 blocks = (inner + 63) / 64;
   FOR_ROW(r, rows, 64 * chunk) {
     const i64 o = r / (chunks * blocks), c = r / blocks % chunks, j0 = r % blocks * 64;
@@ -47,7 +47,7 @@ KERNEL sum_columns(const float* x, float* y, i64 rows, i64 n, i64 inner, i64 chu
     float* py = y + (o * chunks + c) * inner + j0;
     FOR_LANE(j, width) py[j] = 0;
     for (i64 i = begin; i < end; i++) {
-      const float* px = x + (o * n + i) * inner + j0;
+      const stored* px = x + (o * n + i) * inner + j0;
       FOR_LANE(j, width) py[j] += px[j];
     }
     FOR_LANE(j, width) py[j] *= scale;

@@ -27,11 +27,16 @@ KERNEL is_nan(const float* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] != x[i
 KERNEL is_finite(const float* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] - x[i] == 0.0f; }
 KERNEL logical_not(const int* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] == 0; }
 
-// Conversions. Booleans are stored as int32 0 or 1.
+// Conversions. bf16 rounds to nearest even. Booleans are stored as int32 0 or 1.
+KERNEL f32_to_bf16(const float* x, bf16* y, i64 n) { FOR_EACH(i, n) y[i] = x[i]; }
+KERNEL bf16_to_f32(const bf16* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = x[i]; }
 KERNEL int_to_float(const int* x, float* y, i64 n) { FOR_EACH(i, n) y[i] = (float)x[i]; }
 KERNEL float_to_int(const float* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = (int)x[i]; }
 KERNEL float_to_bool(const float* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] != 0.0f; }
 KERNEL int_to_bool(const int* x, int* y, i64 n) { FOR_EACH(i, n) y[i] = x[i] != 0; }
 
-KERNEL fill(float* y, i64 n, float value) { FOR_EACH(i, n) y[i] = value; }
+STORED_KERNEL(fill)(stored* y, i64 n, float value) {
+  const stored rounded = value;
+  FOR_EACH(i, n) y[i] = rounded;
+}
 KERNEL fill_int(int* y, i64 n, int value) { FOR_EACH(i, n) y[i] = value; }

@@ -1,38 +1,32 @@
 /** Activations and softmax. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { NativeBackend } from '../native-backend.js';
-import { input, type Kernel, registerTable, requireFloat, sizeOf } from './kernel.js';
-import { map } from './unary.js';
+import {
+  commonStorage,
+  input,
+  type Kernel,
+  registerTable,
+  registerWidening,
+  requireFloat,
+  sizeOf,
+  variant,
+} from './kernel.js';
 
-const gelu: Kernel = (backend, inputs) => map(backend, 'gelu', input(inputs, 'x'), 'float32');
-
-const geluGrad: Kernel = (backend, inputs) => {
-  const dy = input(inputs, 'dy');
-  const x = input(inputs, 'x');
-  requireFloat('MimicGeluGrad', dy, x);
-  const dx = backend.make(x.shape, 'float32');
-  backend.device.launch('gelu_grad', backend.address(dy), backend.address(x), backend.address(dx), sizeOf(x.shape));
-  return dx;
-};
-
-const swiGlu: Kernel = (backend, inputs) => {
-  const gate = input(inputs, 'gate');
-  const up = input(inputs, 'up');
-  requireFloat('MimicSwiGlu', gate, up);
-  const y = backend.make(gate.shape, 'float32');
-  backend.device.launch('swiglu', backend.address(gate), backend.address(up), backend.address(y), sizeOf(gate.shape));
-  return y;
-};
-
-const swiGluGrad: Kernel = (backend, inputs) => {
-  const [dy, gate, up] = [input(inputs, 'dy'), input(inputs, 'gate'), input(inputs, 'up')];
-  requireFloat('MimicSwiGluGrad', dy, gate, up);
-  const dgate = backend.make(gate.shape, 'float32');
-  const dup = backend.make(up.shape, 'float32');
-  const addresses = [dy, gate, up, dgate, dup].map((tensor) => backend.address(tensor));
-  backend.device.launch('swiglu_grad', ...addresses, sizeOf(gate.shape));
-  return [dgate, dup];
-};
+/** A kernel of the form (inputs.., outputs.., n); all tensors have one shape and one storage. */
+function elementwise(kernel: string, names: readonly string[], outputs: number): Kernel {
+  return (backend, inputs) => {
+    const given = names.map((name) => input(inputs, name));
+    requireFloat(kernel, ...given);
+    const storage = commonStorage(backend, ...given);
+    const tensors = given.map((tensor) => backend.inStorage(tensor, storage));
+    const shape = given[0]?.shape ?? [];
+    const results = Array.from({ length: outputs }, () => backend.make([...shape], 'float32', storage));
+    const addresses = [...tensors, ...results].map((tensor) => backend.address(tensor));
+    backend.device.launch(variant(kernel, storage), ...addresses, sizeOf(shape));
+    for (const tensor of tensors) backend.discard(tensor);
+    return results.length === 1 && results[0] !== undefined ? results[0] : results;
+  };
+}
 
 function overRows(backend: NativeBackend, kernel: string, x: TensorInfo): TensorInfo {
   requireFloat(kernel, x);
@@ -44,10 +38,12 @@ function overRows(backend: NativeBackend, kernel: string, x: TensorInfo): Tensor
 
 export function registerActivation(backendName: string): void {
   registerTable(backendName, {
-    MimicGelu: gelu,
-    MimicGeluGrad: geluGrad,
-    MimicSwiGlu: swiGlu,
-    MimicSwiGluGrad: swiGluGrad,
+    MimicGelu: elementwise('gelu', ['x'], 1),
+    MimicGeluGrad: elementwise('gelu_grad', ['dy', 'x'], 1),
+    MimicSwiGlu: elementwise('swiglu', ['gate', 'up'], 1),
+    MimicSwiGluGrad: elementwise('swiglu_grad', ['dy', 'gate', 'up'], 2),
+  });
+  registerWidening(backendName, {
     Softmax: (backend, inputs) => overRows(backend, 'softmax', input(inputs, 'logits')),
     LogSoftmax: (backend, inputs) => overRows(backend, 'log_softmax', input(inputs, 'logits')),
   });

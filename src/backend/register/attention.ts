@@ -1,27 +1,31 @@
-/** Fused attention. Softmax statistics stay with the output's data: TF.js would fill gradients for a second output. */
-import type { NamedAttrMap, NamedTensorInfoMap } from '@tensorflow/tfjs-core';
-import type { AttentionProblem } from '../device.js';
+/**
+ * Fused attention; q, k and v are brought to one storage. Softmax statistics stay with the output's data: TF.js would fill gradients
+ * for a second output.
+ */
+import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
+import type { AttentionProblem, FloatStorage } from '../device.js';
 import type { NativeBackend } from '../native-backend.js';
-import { flagAttr, input, type Kernel, numberAttr, registerTable, requireFloat } from './kernel.js';
+import { commonStorage, flagAttr, input, type Kernel, numberAttr, registerTable, requireFloat } from './kernel.js';
 
-const WORD_BYTES = 4;
+const STATISTIC_BYTES = 4;
 
 function problemOf(
   backend: NativeBackend,
   inputs: NamedTensorInfoMap,
   attrs: NamedAttrMap,
-  o: number,
-  lse: number,
-): AttentionProblem {
-  const [q, k, v] = [input(inputs, 'q'), input(inputs, 'k'), input(inputs, 'v')];
-  requireFloat('attention', q, k, v);
+  storage: FloatStorage,
+  [q, k, v]: readonly [TensorInfo, TensorInfo, TensorInfo],
+): Omit<AttentionProblem, 'o' | 'lse'> {
   const [batch = 0, queries = 0, heads = 0, headDim = 0] = q.shape;
-  const [, keys = 0, groups = 1] = k.shape;
-  const keyMask = inputs['keyMask'];
+  const [, capacity = 0, groups = 1] = k.shape;
+  const { keyMask, keyCount } = inputs;
   return {
+    storage,
     batch,
     queries,
-    keys,
+    keys: numberAttr(attrs, 'keys', capacity),
+    capacity,
+    keyCount: keyCount === undefined ? 0 : backend.address(keyCount),
     heads,
     groups,
     headDim,
@@ -31,61 +35,70 @@ function problemOf(
     k: backend.address(k),
     v: backend.address(v),
     keyMask: keyMask === undefined ? 0 : backend.address(keyMask),
-    o,
-    lse,
   };
 }
 
-function statisticsBytes({ batch, heads, queries }: AttentionProblem): number {
-  return Math.max(1, batch * heads * queries) * WORD_BYTES;
+/** Runs `use` with q, k, v and the problem they pose, all in one storage. */
+function withProblem<T>(
+  backend: NativeBackend,
+  inputs: NamedTensorInfoMap,
+  attrs: NamedAttrMap,
+  use: (problem: Omit<AttentionProblem, 'o' | 'lse'>) => T,
+): T {
+  const given = [input(inputs, 'q'), input(inputs, 'k'), input(inputs, 'v')] as const;
+  requireFloat('attention', ...given);
+  const storage = commonStorage(backend, ...given);
+  const [q, k, v] = given;
+  return backend.withStorage(q, storage, (qs) =>
+    backend.withStorage(k, storage, (ks) =>
+      backend.withStorage(v, storage, (vs) => use(problemOf(backend, inputs, attrs, storage, [qs, ks, vs]))),
+    ),
+  );
 }
 
-const attention: Kernel = (backend, inputs, attrs) => {
-  const o = backend.make(input(inputs, 'q').shape, 'float32');
-  const problem = problemOf(backend, inputs, attrs, backend.address(o), 0);
-  const bytes = statisticsBytes(problem);
-  const lse = backend.device.alloc(bytes);
-  backend.attach(o, { address: lse, bytes });
-  backend.device.attention({ ...problem, lse });
-  return o;
-};
+function statisticsBytes({ batch, heads, queries }: Omit<AttentionProblem, 'o' | 'lse'>): number {
+  return Math.max(1, batch * heads * queries) * STATISTIC_BYTES;
+}
 
-const attentionGrad: Kernel = (backend, inputs, attrs) => {
-  const [q, k, v, o, dy] = [
-    input(inputs, 'q'),
-    input(inputs, 'k'),
-    input(inputs, 'v'),
-    input(inputs, 'o'),
-    input(inputs, 'dy'),
-  ];
-  requireFloat('MimicAttentionGrad', dy, o);
-  const [dq, dk, dv] = [
-    backend.make(q.shape, 'float32'),
-    backend.make(k.shape, 'float32'),
-    backend.make(v.shape, 'float32'),
-  ];
-  const gradients = {
-    dy: backend.address(dy),
-    dq: backend.address(dq),
-    dk: backend.address(dk),
-    dv: backend.address(dv),
-  };
-  const kept = backend.attached(o);
-  const problem = problemOf(backend, inputs, attrs, backend.address(o), kept?.address ?? 0);
-  if (kept !== undefined) {
-    backend.device.attentionGrad({ ...problem, ...gradients });
-    return [dq, dk, dv];
-  }
-  // `o` came another way (from a checkpoint, or a copy): run forward again for its statistics.
-  const bytes = statisticsBytes(problem);
-  const again = backend.make(q.shape, 'float32');
-  backend.withScratch(bytes, (lse) => {
-    backend.device.attention({ ...problem, o: backend.address(again), lse });
-    backend.device.attentionGrad({ ...problem, ...gradients, lse });
+const attention: Kernel = (backend, inputs, attrs) =>
+  withProblem(backend, inputs, attrs, (problem) => {
+    const o = backend.make(input(inputs, 'q').shape, 'float32', problem.storage);
+    const bytes = statisticsBytes(problem);
+    const lse = backend.device.alloc(bytes);
+    backend.attach(o, { address: lse, bytes });
+    backend.device.attention({ ...problem, o: backend.address(o), lse });
+    return o;
   });
-  backend.discard(again);
-  return [dq, dk, dv];
-};
+
+const attentionGrad: Kernel = (backend, inputs, attrs) =>
+  withProblem(backend, inputs, attrs, (problem) => {
+    const { storage } = problem;
+    const o = input(inputs, 'o');
+    requireFloat('MimicAttentionGrad', input(inputs, 'dy'), o);
+    const dy = backend.inStorage(input(inputs, 'dy'), storage);
+    const gradients = [
+      backend.make(input(inputs, 'q').shape, 'float32', storage),
+      backend.make(input(inputs, 'k').shape, 'float32', storage),
+      backend.make(input(inputs, 'v').shape, 'float32', storage),
+    ];
+    const [dq = 0, dk = 0, dv = 0] = gradients.map((gradient) => backend.address(gradient));
+    const whole = { ...problem, dy: backend.address(dy), dq, dk, dv };
+    const kept = backend.attached(o);
+    if (kept !== undefined) {
+      backend.device.attentionGrad({ ...whole, o: backend.address(o), lse: kept.address });
+    } else {
+      // `o` came another way (from a checkpoint, or a copy): run forward again for its statistics.
+      const again = backend.make(o.shape, 'float32', storage);
+      const forward = { o: backend.address(again), lse: 0 };
+      backend.withScratch(statisticsBytes(problem), (lse) => {
+        backend.device.attention({ ...problem, ...forward, lse });
+        backend.device.attentionGrad({ ...whole, ...forward, lse });
+      });
+      backend.discard(again);
+    }
+    backend.discard(dy);
+    return gradients;
+  });
 
 export function registerAttention(backendName: string): void {
   registerTable(backendName, { MimicAttention: attention, MimicAttentionGrad: attentionGrad });

@@ -1,8 +1,20 @@
 /** Kernels of two operands that broadcast against each other. */
 import { backend_util, type DataType, type TensorInfo } from '@tensorflow/tfjs-core';
 import { BackendError } from '../../base/errors.js';
+import type { FloatStorage } from '../device.js';
 import type { NativeBackend } from '../native-backend.js';
-import { input, inputList, isFloat, type Kernel, registerTable, sameShape, sizeOf } from './kernel.js';
+import {
+  commonStorage,
+  input,
+  inputList,
+  isFloat,
+  type Kernel,
+  registerTable,
+  registerWidening,
+  sameShape,
+  sizeOf,
+  variant,
+} from './kernel.js';
 import { broadcastStrides, collapse } from './layout.js';
 
 /** In the order of BinaryOp in kernels/binary.cu. */
@@ -40,7 +52,16 @@ const ARITHMETIC_INT: Launches = { flat: 'arithmetic_flat_int', rows: 'arithmeti
 const COMPARISON: Launches = { flat: 'comparison_flat', rows: 'comparison_rows' };
 const COMPARISON_INT: Launches = { flat: 'comparison_flat_int', rows: 'comparison_rows_int' };
 
-function apply(backend: NativeBackend, launches: Launches, op: number, a: TensorInfo, b: TensorInfo, dtype: DataType) {
+/** Float operands of one storage (which the result shares when it is float), or integers. */
+function apply(
+  backend: NativeBackend,
+  launches: Launches,
+  op: number,
+  a: TensorInfo,
+  b: TensorInfo,
+  dtype: DataType,
+): TensorInfo {
+  const storage = dtype === 'float32' ? backend.floatStorage(a) : 'i32';
   const { device } = backend;
   const addressA = backend.address(a);
   const addressB = backend.address(b);
@@ -48,17 +69,17 @@ function apply(backend: NativeBackend, launches: Launches, op: number, a: Tensor
   const sizeB = sizeOf(b.shape);
   const same = sameShape(a.shape, b.shape);
   if (same || (sizeB === 1 && b.shape.length <= a.shape.length)) {
-    const y = backend.make(a.shape, dtype);
+    const y = backend.make(a.shape, dtype, storage);
     device.launch(launches.flat, op, addressA, addressB, backend.address(y), sizeA, 1, same ? 1 : 0);
     return y;
   }
   if (sizeA === 1 && a.shape.length <= b.shape.length) {
-    const y = backend.make(b.shape, dtype);
+    const y = backend.make(b.shape, dtype, storage);
     device.launch(launches.flat, op, addressA, addressB, backend.address(y), sizeB, 0, 1);
     return y;
   }
   const shape = backend_util.assertAndGetBroadcastShape(a.shape, b.shape);
-  const y = backend.make(shape, dtype);
+  const y = backend.make(shape, dtype, storage);
   const layout = collapse(shape, [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)]);
   const [stridesA = [], stridesB = []] = layout.strides;
   const { rows, cols, sizes } = layout;
@@ -86,12 +107,26 @@ function checkDtypes(name: string, a: TensorInfo, b: TensorInfo): void {
   }
 }
 
+const FLOAT_LAUNCHES: Readonly<Record<FloatStorage, Launches>> = {
+  f32: ARITHMETIC,
+  bf16: { flat: variant(ARITHMETIC.flat, 'bf16'), rows: variant(ARITHMETIC.rows, 'bf16') },
+};
+
+/** a op b, float32 or int32; both operands in bf16 when one is. */
+function arithmeticOf(backend: NativeBackend, op: number, a: TensorInfo, b: TensorInfo): TensorInfo {
+  if (!isFloat(a)) return apply(backend, ARITHMETIC_INT, op, a, b, 'int32');
+  const storage = commonStorage(backend, a, b);
+  return backend.withStorage(a, storage, (p) =>
+    backend.withStorage(b, storage, (q) => apply(backend, FLOAT_LAUNCHES[storage], op, p, q, 'float32')),
+  );
+}
+
 function arithmetic(name: string, op: number): Kernel {
   return (backend, inputs) => {
     const a = input(inputs, 'a');
     const b = input(inputs, 'b');
     checkDtypes(name, a, b);
-    return apply(backend, isFloat(a) ? ARITHMETIC : ARITHMETIC_INT, op, a, b, isFloat(a) ? 'float32' : 'int32');
+    return arithmeticOf(backend, op, a, b);
   };
 }
 
@@ -106,7 +141,7 @@ function comparison(name: string, op: number): Kernel {
 
 /** a + b, float32 or int32. */
 export function add(backend: NativeBackend, a: TensorInfo, b: TensorInfo): TensorInfo {
-  return apply(backend, isFloat(a) ? ARITHMETIC : ARITHMETIC_INT, BINARY_OPS.indexOf('Add'), a, b, a.dtype);
+  return arithmeticOf(backend, BINARY_OPS.indexOf('Add'), a, b);
 }
 
 const addN: Kernel = (backend, inputs) => {
@@ -126,7 +161,7 @@ const addN: Kernel = (backend, inputs) => {
 export function registerBinary(backendName: string): void {
   registerTable(backendName, {
     ...Object.fromEntries(BINARY_OPS.map((name, op) => [name, arithmetic(name, op)])),
-    ...Object.fromEntries(COMPARE_OPS.map((name, op) => [name, comparison(name, op)])),
     AddN: addN,
   });
+  registerWidening(backendName, Object.fromEntries(COMPARE_OPS.map((name, op) => [name, comparison(name, op)])));
 }

@@ -3,6 +3,7 @@ import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { BackendError } from '../../base/errors.js';
 import type { NativeBackend } from '../native-backend.js';
 import {
+  commonStorage,
   dtypeAttr,
   input,
   intsAttr,
@@ -12,7 +13,9 @@ import {
   registerTable,
   requireFloat,
   sizeOf,
+  variant,
 } from './kernel.js';
+import { cellKernel } from './movement.js';
 import { filled } from './unary.js';
 
 const WORD_BYTES = 4;
@@ -58,7 +61,7 @@ function groupByTarget(indices: Int32Array, rows: number): Segments {
   return { order, starts: Int32Array.from(starts), targets: Int32Array.from(targets) };
 }
 
-/** zeros [rows, ...] plus each source row at its index. */
+/** f32 zeros [rows, ...] plus each source row at its index. */
 function scatterAdd(
   backend: NativeBackend,
   x: TensorInfo,
@@ -80,7 +83,7 @@ function scatterAdd(
     for (const [i, table] of tables.entries()) if (table.length > 0) device.write(addresses[i] ?? 0, table);
     const [orderAt = 0, startsAt = 0, targetsAt = 0] = addresses;
     device.launch(
-      'segment_sum',
+      variant('segment_sum', backend.floatStorage(x)),
       backend.address(x),
       orderAt,
       startsAt,
@@ -107,10 +110,11 @@ const gatherV2: Kernel = (backend, inputs, attrs) => {
     }
   }
   const count = sizeOf(indices.shape) / batchSize;
-  const y = backend.make(outputShape, x.dtype);
+  const storage = backend.storageOf(x);
+  const y = backend.make(outputShape, x.dtype, storage);
   const rows = batchSize * outerSize * count;
   const addresses = [backend.address(x), backend.address(indices), backend.address(y)];
-  backend.device.launch('gather', ...addresses, rows, outerSize, dimSize, count, sliceSize);
+  backend.device.launch(cellKernel('gather', storage), ...addresses, rows, outerSize, dimSize, count, sliceSize);
   return y;
 };
 
@@ -119,9 +123,10 @@ const gatherRows: Kernel = (backend, inputs) => {
   const indices = input(inputs, 'indices');
   const [rows = 0, channels = 0] = table.shape;
   const count = sizeOf(indices.shape);
-  const y = backend.make([count, channels], table.dtype);
+  const storage = backend.storageOf(table);
+  const y = backend.make([count, channels], table.dtype, storage);
   const addresses = [backend.address(table), backend.address(indices), backend.address(y)];
-  backend.device.launch('gather', ...addresses, count, 1, rows, count, channels);
+  backend.device.launch(cellKernel('gather', storage), ...addresses, count, 1, rows, count, channels);
   return y;
 };
 
@@ -187,12 +192,23 @@ const select: Kernel = (backend, inputs) => {
       `native Select: got dtypes ${t.dtype} and ${e.dtype}, expected the same`,
     );
   }
-  const y = backend.make(t.shape, t.dtype);
+  if (!isFloat(t)) return choose(backend, condition, t, e);
+  const storage = commonStorage(backend, t, e);
+  return backend.withStorage(t, storage, (p) =>
+    backend.withStorage(e, storage, (q) => choose(backend, condition, p, q)),
+  );
+};
+
+/** condition ? t : e, of one storage. */
+function choose(backend: NativeBackend, condition: TensorInfo, t: TensorInfo, e: TensorInfo): TensorInfo {
+  const storage = backend.storageOf(t);
+  const y = backend.make(t.shape, t.dtype, storage);
   const size = sizeOf(t.shape);
   const addresses = [condition, t, e, y].map((tensor) => backend.address(tensor));
-  backend.device.launch('choose', ...addresses, size, Math.max(1, size / Math.max(1, sizeOf(condition.shape))));
+  const inner = Math.max(1, size / Math.max(1, sizeOf(condition.shape)));
+  backend.device.launch(cellKernel('choose', storage), ...addresses, size, inner);
   return y;
-};
+}
 
 export function registerIndexing(backendName: string): void {
   registerTable(backendName, {

@@ -7,7 +7,9 @@ import {
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
 import { BackendError } from '../../base/errors.js';
+import type { FloatStorage } from '../device.js';
 import { NativeBackend } from '../native-backend.js';
+import { bf16Name } from '../signatures.js';
 
 export type Kernel = (
   backend: NativeBackend,
@@ -20,6 +22,12 @@ export type KernelTable = Readonly<Record<string, Kernel>>;
 
 const NO_ATTRS: NamedAttrMap = {};
 
+/**
+ * Registers kernels that choose their own way with bf16 storage.
+ *
+ * The rule for results: activations are bf16 as soon as one float input is (weights decide, data flows on); losses,
+ * sums over many elements and gradients of parameters are f32.
+ */
 export function registerTable(backendName: string, table: KernelTable): void {
   for (const [kernelName, kernel] of Object.entries(table)) {
     registerKernel({
@@ -32,6 +40,45 @@ export function registerTable(backendName: string, table: KernelTable): void {
       },
     });
   }
+}
+
+/** Registers kernels that know f32 only: bf16 inputs are widened first, and float results rounded back where one was. */
+export function registerWidening(backendName: string, table: KernelTable): void {
+  const widened = Object.entries(table).map(([name, kernel]): [string, Kernel] => [name, widening(kernel)]);
+  registerTable(backendName, Object.fromEntries(widened));
+}
+
+function widening(kernel: Kernel): Kernel {
+  return (backend, inputs, attrs) => {
+    // TF.js passes an absent optional input as undefined, whatever its types say.
+    const given: [string, TensorInfo][] = [];
+    for (const [name, x] of Object.entries(inputs)) if (x !== undefined) given.push([name, x]);
+    if (given.every(([, x]) => backend.storageOf(x) !== 'bf16')) return kernel(backend, inputs, attrs);
+    const wide: NamedTensorInfoMap = {};
+    for (const [name, x] of given) {
+      wide[name] = isFloat(x) ? backend.inStorage(x, 'f32') : backend.share(x, x.shape);
+    }
+    const round = (y: TensorInfo) => (isFloat(y) ? replaced(backend, y, backend.inStorage(y, 'bf16')) : y);
+    const result = kernel(backend, wide, attrs);
+    for (const [name] of given) backend.discard(input(wide, name));
+    return Array.isArray(result) ? result.map(round) : round(result);
+  };
+}
+
+/** `next`, after letting go of what it replaces. */
+export function replaced(backend: NativeBackend, old: TensorInfo, next: TensorInfo): TensorInfo {
+  backend.discard(old);
+  return next;
+}
+
+/** The name of a STORED_KERNEL's variant. */
+export function variant(kernel: string, storage: FloatStorage): string {
+  return storage === 'bf16' ? bf16Name(kernel) : kernel;
+}
+
+/** bf16 as soon as one of the float tensors is. */
+export function commonStorage(backend: NativeBackend, ...tensors: readonly (TensorInfo | undefined)[]): FloatStorage {
+  return tensors.some((x) => x !== undefined && backend.storageOf(x) === 'bf16') ? 'bf16' : 'f32';
 }
 
 export function input(inputs: NamedTensorInfoMap, name: string): TensorInfo {

@@ -1,8 +1,20 @@
 /** Matrix products. */
 import { broadcast_util, type TensorInfo } from '@tensorflow/tfjs-core';
 import { BackendError } from '../../base/errors.js';
+import type { FloatStorage, GemmProblem } from '../device.js';
 import type { NativeBackend } from '../native-backend.js';
-import { flagAttr, input, type Kernel, registerTable, requireFloat, sameShape, sizeOf, stringAttr } from './kernel.js';
+import {
+  commonStorage,
+  flagAttr,
+  input,
+  type Kernel,
+  registerTable,
+  registerWidening,
+  requireFloat,
+  sameShape,
+  sizeOf,
+  stringAttr,
+} from './kernel.js';
 import { broadcastStrides } from './layout.js';
 import { materialize } from './movement.js';
 import { map } from './unary.js';
@@ -11,6 +23,9 @@ interface MatMulOptions {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
   readonly bias?: TensorInfo | undefined;
+  readonly activation?: GemmProblem['activation'];
+  /** Default: bf16 as soon as one operand is. */
+  readonly resultStorage?: FloatStorage;
 }
 
 /** An operand with its batch axes spelt out, when neither "all equal" nor "one for all" describes them. */
@@ -21,13 +36,11 @@ function withBatch(backend: NativeBackend, x: TensorInfo, batchShape: readonly n
   return materialize(backend, x, shape, broadcastStrides(x.shape, shape));
 }
 
-/** op(a) op(b) (+ bias over the last axis); batch axes broadcast. */
-export function matMul(backend: NativeBackend, a: TensorInfo, b: TensorInfo, options: MatMulOptions): TensorInfo {
-  requireFloat('matMul', a, b);
-  const { transposeA, transposeB, bias } = options;
+/** The sizes of op(a) op(b), checked. */
+function sizesOf(a: TensorInfo, b: TensorInfo, { transposeA, transposeB }: MatMulOptions) {
   const [rowsA = 1, colsA = 1] = a.shape.slice(-2);
   const [rowsB = 1, colsB = 1] = b.shape.slice(-2);
-  let m = transposeA ? colsA : rowsA;
+  const m = transposeA ? colsA : rowsA;
   const k = transposeA ? rowsA : colsA;
   const n = transposeB ? rowsB : colsB;
   if (k !== (transposeB ? colsB : rowsB)) {
@@ -36,13 +49,25 @@ export function matMul(backend: NativeBackend, a: TensorInfo, b: TensorInfo, opt
       `native matMul: got inner sizes ${k} and ${transposeB ? colsB : rowsB} from [${a.shape}] and [${b.shape}], expected the same`,
     );
   }
+  return { m, n, k };
+}
+
+/** activation(op(a) op(b) (+ bias over the last axis)); batch axes broadcast. */
+export function matMul(backend: NativeBackend, a: TensorInfo, b: TensorInfo, options: MatMulOptions): TensorInfo {
+  requireFloat('matMul', a, b);
+  const { transposeA, transposeB, bias, activation = 'none' } = options;
+  const { n, k, ...sizes } = sizesOf(a, b, options);
+  let { m } = sizes;
   const batchA = a.shape.slice(0, -2);
   const batchB = b.shape.slice(0, -2);
   const batchShape = sameShape(batchA, batchB) ? batchA : broadcast_util.assertAndGetBroadcastShape(batchA, batchB);
   let batch = sizeOf(batchShape);
-  const wholeA = withBatch(backend, a, batchShape);
-  const wholeB = withBatch(backend, b, batchShape);
-  const y = backend.make([...batchShape, m, n], 'float32');
+  const storage = commonStorage(backend, a, b);
+  const resultStorage = options.resultStorage ?? storage;
+  const wholeA = backend.withStorage(a, storage, (x) => withBatch(backend, x, batchShape));
+  const wholeB = backend.withStorage(b, storage, (x) => withBatch(backend, x, batchShape));
+  const wideBias = bias === undefined ? undefined : backend.inStorage(bias, 'f32');
+  const y = backend.make([...batchShape, m, n], 'float32', resultStorage);
   const oneA = sizeOf(batchA) === 1;
   const oneB = sizeOf(batchB) === 1;
   // One B for a batch of plain A: a single taller product.
@@ -51,6 +76,8 @@ export function matMul(backend: NativeBackend, a: TensorInfo, b: TensorInfo, opt
     batch = 1;
   }
   backend.device.gemm({
+    storage,
+    resultStorage,
     transposeA,
     transposeB,
     m,
@@ -59,15 +86,16 @@ export function matMul(backend: NativeBackend, a: TensorInfo, b: TensorInfo, opt
     a: backend.address(wholeA),
     b: backend.address(wholeB),
     c: backend.address(y),
-    bias: bias === undefined ? 0 : backend.address(bias),
+    bias: wideBias === undefined ? 0 : backend.address(wideBias),
+    scale: 1,
     accumulate: false,
+    activation,
     batch,
     strideA: oneA ? 0 : m * k,
     strideB: oneB ? 0 : k * n,
     strideC: m * n,
   });
-  backend.discard(wholeA);
-  backend.discard(wholeB);
+  for (const x of [wholeA, wholeB, wideBias]) if (x !== undefined) backend.discard(x);
   return y;
 }
 
@@ -113,6 +141,19 @@ const linear: Kernel = (backend, inputs) =>
     bias: inputs['bias'],
   });
 
+/** dW [O, I] = dy^T x, in f32 whatever the activations are stored in. */
+const linearGradWeight: Kernel = (backend, inputs) =>
+  matMul(backend, input(inputs, 'dy'), input(inputs, 'x'), {
+    transposeA: true,
+    transposeB: false,
+    resultStorage: 'f32',
+  });
+
 export function registerMatMul(backendName: string): void {
-  registerTable(backendName, { BatchMatMul: batchMatMul, _FusedMatMul: fusedMatMul, MimicLinear: linear });
+  registerTable(backendName, {
+    BatchMatMul: batchMatMul,
+    MimicLinear: linear,
+    MimicLinearGradWeight: linearGradWeight,
+  });
+  registerWidening(backendName, { _FusedMatMul: fusedMatMul });
 }

@@ -1,34 +1,51 @@
 /** Kernels that move data unchanged: views, slices, joins, permutations. */
 import { backend_util, slice_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { STORAGE_BYTES, type Storage } from '../device.js';
 import type { NativeBackend } from '../native-backend.js';
 import {
   axisOf,
+  commonStorage,
   input,
   inputList,
   intsAttr,
+  isFloat,
   type Kernel,
   numberAttr,
   registerTable,
   sameShape,
   sizeOf,
+  variant,
 } from './kernel.js';
 import { broadcastStrides, collapse, denseStrides } from './layout.js';
 import { filled } from './unary.js';
 
-const WORD_BYTES = 4;
+/** A kernel that moves cells: 4 bytes of f32 and i32, 2 of bf16. */
+export function cellKernel(kernel: string, storage: Storage): string {
+  return variant(kernel, storage === 'bf16' ? 'bf16' : 'f32');
+}
 
 /** Copies a strided view onto another; offsets and strides in elements. */
 function copyStrided(
   backend: NativeBackend,
+  storage: Storage,
   shape: readonly number[],
   from: { address: number; offset: number; strides: readonly number[] },
   to: { address: number; offset: number; strides: readonly number[] },
 ): void {
   const { rows, cols, sizes, strides } = collapse(shape, [from.strides, to.strides]);
   const [fromStrides = [], toStrides = []] = strides;
-  const source = from.address + from.offset * WORD_BYTES;
-  const target = to.address + to.offset * WORD_BYTES;
-  backend.device.launch('copy_strided', source, target, rows, cols, ...sizes, ...fromStrides, ...toStrides);
+  const source = from.address + from.offset * STORAGE_BYTES[storage];
+  const target = to.address + to.offset * STORAGE_BYTES[storage];
+  backend.device.launch(
+    cellKernel('copy_strided', storage),
+    source,
+    target,
+    rows,
+    cols,
+    ...sizes,
+    ...fromStrides,
+    ...toStrides,
+  );
 }
 
 /** A dense copy of a strided view of x. */
@@ -39,9 +56,10 @@ export function materialize(
   strides: readonly number[],
   offset = 0,
 ): TensorInfo {
-  const y = backend.make(shape, x.dtype);
+  const storage = backend.storageOf(x);
+  const y = backend.make(shape, x.dtype, storage);
   const to = { address: backend.address(y), offset: 0, strides: denseStrides(shape) };
-  copyStrided(backend, shape, { address: backend.address(x), offset, strides }, to);
+  copyStrided(backend, storage, shape, { address: backend.address(x), offset, strides }, to);
   return y;
 }
 
@@ -75,9 +93,17 @@ export function transpose(backend: NativeBackend, x: TensorInfo, perm: readonly 
     sizes[0] === 1 &&
     sizes[1] === 1
   ) {
-    const y = backend.make(shape, x.dtype);
+    const storage = backend.storageOf(x);
+    const y = backend.make(shape, x.dtype, storage);
     const tiles = (rows / height) * Math.ceil(height / 16) * Math.ceil(cols / 16);
-    backend.device.launch('transpose_last_two', backend.address(x), backend.address(y), tiles, cols, height);
+    backend.device.launch(
+      cellKernel('transpose_last_two', storage),
+      backend.address(x),
+      backend.address(y),
+      tiles,
+      cols,
+      height,
+    );
     return y;
   }
   return materialize(backend, x, shape, strides);
@@ -88,15 +114,17 @@ function concat(backend: NativeBackend, inputs: readonly TensorInfo[], axis: num
   if (first === undefined) throw new RangeError('native Concat: no inputs');
   const shape = [...first.shape];
   for (const x of rest) shape[axis] = (shape[axis] ?? 0) + (x.shape[axis] ?? 0);
-  const y = backend.make(shape, first.dtype);
+  const storage = isFloat(first) ? commonStorage(backend, ...inputs) : 'i32';
+  const y = backend.make(shape, first.dtype, storage);
   const strides = denseStrides(shape);
   const address = backend.address(y);
   let start = 0;
-  for (const x of inputs) {
+  const place = (x: TensorInfo) => {
     const from = { address: backend.address(x), offset: 0, strides: denseStrides(x.shape) };
-    copyStrided(backend, x.shape, from, { address, offset: start * (strides[axis] ?? 0), strides });
+    copyStrided(backend, storage, x.shape, from, { address, offset: start * (strides[axis] ?? 0), strides });
     start += x.shape[axis] ?? 0;
-  }
+  };
+  for (const x of inputs) storage === 'i32' ? place(x) : backend.withStorage(x, storage, place);
   return y;
 }
 
@@ -224,14 +252,15 @@ const pad: Kernel = (backend, inputs, attrs) => {
     Array.isArray(pair) ? [Number(pair[0]), Number(pair[1])] : [0, 0],
   );
   const shape = x.shape.map((length, axis) => length + (pairs[axis]?.[0] ?? 0) + (pairs[axis]?.[1] ?? 0));
-  const y = filled(backend, shape, x.dtype, numberAttr(attrs, 'constantValue', 0));
+  const storage = backend.storageOf(x);
+  const y = filled(backend, shape, x.dtype, numberAttr(attrs, 'constantValue', 0), storage);
   const strides = denseStrides(shape);
   const offset = dot(
     pairs.map(([before]) => before),
     strides,
   );
   const from = { address: backend.address(x), offset: 0, strides: denseStrides(x.shape) };
-  copyStrided(backend, x.shape, from, { address: backend.address(y), offset, strides });
+  copyStrided(backend, storage, x.shape, from, { address: backend.address(y), offset, strides });
   return y;
 };
 

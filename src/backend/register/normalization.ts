@@ -1,29 +1,48 @@
 /** Layer norm and RMS norm with their gradients. */
 import type { NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
 import type { NativeBackend } from '../native-backend.js';
-import { input, type Kernel, numberAttr, registerTable, requireFloat, sizeOf } from './kernel.js';
+import {
+  commonStorage,
+  input,
+  type Kernel,
+  numberAttr,
+  registerTable,
+  requireFloat,
+  sizeOf,
+  variant,
+} from './kernel.js';
 import { sumColumns } from './reduce.js';
 
 /** Tokens whose parameter gradients one partial sum holds. Fixed: the order of summation must not depend on the machine. */
 const CHUNK_TOKENS = 64;
 const WORD_BYTES = 4;
 
-/** A kernel of the form (inputs.., y, rows, cols, eps) whose output has the shape of `x`. */
-function rowKernel(kernel: string, names: readonly string[]): Kernel {
+/**
+ * A kernel of the form (data.., vectors.., y, rows, cols, eps) whose output has the shape of `x`. Data of the shape of x is
+ * brought to one storage, vectors of C channels to f32.
+ */
+function rowKernel(kernel: string, data: readonly string[], vectors: readonly string[]): Kernel {
   return (backend, inputs, attrs) => {
-    const tensors = names.map((name) => input(inputs, name));
-    requireFloat(kernel, ...tensors);
     const x = input(inputs, 'x');
+    const rowData = data.map((name) => input(inputs, name));
+    const storage = commonStorage(backend, ...rowData);
+    requireFloat(kernel, ...rowData);
+    const tensors = [
+      ...rowData.map((tensor) => backend.inStorage(tensor, storage)),
+      ...vectors.map((name) => backend.inStorage(input(inputs, name), 'f32')),
+    ];
     const cols = x.shape.at(-1) ?? 1;
-    const y = backend.make(x.shape, 'float32');
+    const y = backend.make(x.shape, 'float32', storage);
     const addresses = tensors.map((tensor) => backend.address(tensor));
     const rows = sizeOf(x.shape.slice(0, -1));
-    backend.device.launch(kernel, ...addresses, backend.address(y), rows, cols, numberAttr(attrs, 'eps'));
+    const eps = numberAttr(attrs, 'eps');
+    backend.device.launch(variant(kernel, storage), ...addresses, backend.address(y), rows, cols, eps);
+    for (const tensor of tensors) backend.discard(tensor);
     return y;
   };
 }
 
-/** Gradients [C] of `count` parameters, first by chunks of tokens, then summed over the chunks. */
+/** f32 gradients [C] of `count` parameters, first by chunks of tokens, then summed over the chunks. */
 function parameterGradients(
   backend: NativeBackend,
   kernel: string,
@@ -31,9 +50,10 @@ function parameterGradients(
   eps: number,
   count: number,
 ): [TensorInfo, ...TensorInfo[]] {
-  const dy = input(inputs, 'dy');
-  const x = input(inputs, 'x');
-  requireFloat(kernel, dy, x);
+  requireFloat(kernel, input(inputs, 'dy'), input(inputs, 'x'));
+  const storage = commonStorage(backend, input(inputs, 'dy'), input(inputs, 'x'));
+  const dy = backend.inStorage(input(inputs, 'dy'), storage);
+  const x = backend.inStorage(input(inputs, 'x'), storage);
   const cols = x.shape.at(-1) ?? 1;
   const tokens = sizeOf(x.shape.slice(0, -1));
   const chunks = Math.ceil(tokens / CHUNK_TOKENS);
@@ -43,7 +63,7 @@ function parameterGradients(
   backend.withScratch(bytes * count, (scratch) => {
     const partials = grads.map((_, i) => scratch + i * bytes);
     backend.device.launch(
-      kernel,
+      variant(kernel, storage),
       backend.address(dy),
       backend.address(x),
       ...partials,
@@ -57,6 +77,8 @@ function parameterGradients(
       sumColumns(backend, partials[i] ?? 0, backend.address(grad), { outer: 1, length: chunks, inner: cols });
     }
   });
+  backend.discard(dy);
+  backend.discard(x);
   return grads;
 }
 
@@ -70,11 +92,11 @@ const rmsNormGradGamma: Kernel = (backend, inputs, attrs) => {
 
 export function registerNormalization(backendName: string): void {
   registerTable(backendName, {
-    MimicLayerNorm: rowKernel('layer_norm', ['x', 'gamma', 'beta']),
-    MimicLayerNormGradX: rowKernel('layer_norm_grad_x', ['dy', 'x', 'gamma']),
+    MimicLayerNorm: rowKernel('layer_norm', ['x'], ['gamma', 'beta']),
+    MimicLayerNormGradX: rowKernel('layer_norm_grad_x', ['dy', 'x'], ['gamma']),
     MimicLayerNormGradParams: layerNormGradParams,
-    MimicRmsNorm: rowKernel('rms_norm', ['x', 'gamma']),
-    MimicRmsNormGradX: rowKernel('rms_norm_grad_x', ['dy', 'x', 'gamma']),
+    MimicRmsNorm: rowKernel('rms_norm', ['x'], ['gamma']),
+    MimicRmsNormGradX: rowKernel('rms_norm_grad_x', ['dy', 'x'], ['gamma']),
     MimicRmsNormGradGamma: rmsNormGradGamma,
   });
 }

@@ -1,5 +1,14 @@
 /** AdamW, the gradient norm's part, and dropout. */
-import { input, type Kernel, numberAttr, registerTable, requireFloat, sizeOf } from './kernel.js';
+import {
+  input,
+  type Kernel,
+  numberAttr,
+  registerTable,
+  registerWidening,
+  requireFloat,
+  sizeOf,
+  variant,
+} from './kernel.js';
 import { sumAll } from './reduce.js';
 
 const adamW: Kernel = (backend, inputs, attrs) => {
@@ -33,7 +42,15 @@ const sumSquares: Kernel = (backend, inputs) => {
   const x = input(inputs, 'x');
   requireFloat('MimicSumSquares', x);
   const y = backend.make([], 'float32');
-  sumAll(backend, 'sum_squares_rows', backend.address(x), backend.address(y), sizeOf(x.shape));
+  sumAll(
+    backend,
+    'sum_squares_rows',
+    backend.address(x),
+    backend.address(y),
+    sizeOf(x.shape),
+    1,
+    backend.floatStorage(x),
+  );
   return y;
 };
 
@@ -43,14 +60,15 @@ const dropout: Kernel = (backend, inputs, attrs) => {
   const x = input(inputs, 'x');
   requireFloat('MimicDropout', x);
   const rate = numberAttr(attrs, 'rate');
-  const y = backend.make(x.shape, 'float32');
+  const storage = backend.floatStorage(x);
+  const y = backend.make(x.shape, 'float32', storage);
   const size = sizeOf(x.shape);
   const blocks = Math.floor(size / WORDS_PER_BLOCK);
   const rest = size % WORDS_PER_BLOCK;
   const seed = numberAttr(attrs, 'seed') >>> 0;
   const threshold = Math.min(Math.ceil(rate * 2 ** 32), 2 ** 32 - 1);
   backend.device.launch(
-    'dropout',
+    variant('dropout', storage),
     backend.address(x),
     backend.address(y),
     blocks,
@@ -63,5 +81,6 @@ const dropout: Kernel = (backend, inputs, attrs) => {
 };
 
 export function registerOptimizer(backendName: string): void {
-  registerTable(backendName, { MimicAdamW: adamW, MimicSumSquares: sumSquares, MimicDropout: dropout });
+  registerTable(backendName, { MimicSumSquares: sumSquares, MimicDropout: dropout });
+  registerWidening(backendName, { MimicAdamW: adamW });
 }

@@ -1,5 +1,6 @@
 /** Reductions over axes. */
 import { type NamedAttrMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import type { FloatStorage } from '../device.js';
 import type { NativeBackend } from '../native-backend.js';
 import {
   axisOf,
@@ -10,7 +11,9 @@ import {
   type Kernel,
   numberAttr,
   registerTable,
+  registerWidening,
   sizeOf,
+  variant,
 } from './kernel.js';
 import { transpose } from './movement.js';
 
@@ -32,7 +35,7 @@ interface Extent {
   readonly inner: number;
 }
 
-/** Sum of all `length` elements at `x` to the scalar at `y`, times `scale`. */
+/** Sum of all `length` elements at `x` to the f32 scalar at `y`, times `scale`. */
 export function sumAll(
   backend: NativeBackend,
   kernel: 'sum_rows' | 'sum_squares_rows',
@@ -40,44 +43,49 @@ export function sumAll(
   y: number,
   length: number,
   scale = 1,
+  storage: FloatStorage = 'f32',
 ): void {
   const { device } = backend;
   const chunk = Math.max(FULL_CHUNK, Math.ceil(length / FULL_CHUNK));
   const chunks = Math.ceil(length / chunk);
   const tail = kernel === 'sum_rows' ? [1] : [];
   backend.withScratch(Math.max(1, chunks) * WORD_BYTES, (partial) => {
-    device.launch(kernel, x, partial, chunks, chunk, length, ...tail);
+    device.launch(variant(kernel, storage), x, partial, chunks, chunk, length, ...tail);
     device.launch('sum_rows', partial, y, 1, chunks, chunks, scale);
   });
 }
 
-/** Sum of x [outer, length, inner] over its middle axis to y [outer, inner], times `scale`. */
+/** Sum of x [outer, length, inner] over its middle axis to f32 y [outer, inner], times `scale`. */
 export function sumColumns(
   backend: NativeBackend,
   x: number,
   y: number,
   { outer, length, inner }: Extent,
   scale = 1,
+  storage: FloatStorage = 'f32',
 ): void {
   const { device } = backend;
+  const kernel = variant('sum_columns', storage);
   const blocks = outer * Math.ceil(inner / COLUMN_BLOCK);
   if (blocks >= ENOUGH_BLOCKS || length < 2 * ROWS_CHUNK) {
-    device.launch('sum_columns', x, y, blocks, length, inner, length, 1, scale);
+    device.launch(kernel, x, y, blocks, length, inner, length, 1, scale);
     return;
   }
   const chunks = Math.ceil(length / ROWS_CHUNK);
   backend.withScratch(outer * chunks * inner * WORD_BYTES, (partial) => {
-    device.launch('sum_columns', x, partial, blocks * chunks, length, inner, ROWS_CHUNK, chunks, 1);
+    device.launch(kernel, x, partial, blocks * chunks, length, inner, ROWS_CHUNK, chunks, 1);
     sumColumns(backend, partial, y, { outer, length: chunks, inner }, scale);
   });
 }
 
-function sum(backend: NativeBackend, x: number, y: number, extent: Extent, scale: number): void {
+function sum(backend: NativeBackend, x: TensorInfo, y: number, extent: Extent, scale: number): void {
   const { outer, length, inner } = extent;
   if (outer * inner === 0) return;
-  if (inner > 1) sumColumns(backend, x, y, extent, scale);
-  else if (outer === 1) sumAll(backend, 'sum_rows', x, y, length, scale);
-  else backend.device.launch('sum_rows', x, y, outer, length, outer * length, scale);
+  const from = backend.address(x);
+  const storage = backend.floatStorage(x);
+  if (inner > 1) sumColumns(backend, from, y, extent, scale, storage);
+  else if (outer === 1) sumAll(backend, 'sum_rows', from, y, length, scale, storage);
+  else backend.device.launch(variant('sum_rows', storage), from, y, outer, length, outer * length, scale);
 }
 
 /** The reduced axes, the result's shape, and x with its reduced axes side by side (the caller discards `moved`). */
@@ -115,11 +123,14 @@ function reduction(op: number, mean: boolean): Kernel {
     const axes = reducedAxes(attrs, x.shape);
     const { shape, moved, extent } = arrange(backend, x, axes, flagAttr(attrs, 'keepDims'));
     const y = backend.make(shape, isFloat(x) ? 'float32' : 'int32');
-    const from = backend.address(moved);
     const to = backend.address(y);
     const { outer, length, inner } = extent;
-    if (op === 0 && isFloat(x)) sum(backend, from, to, extent, mean && length > 0 ? 1 / length : 1);
-    else backend.device.launch(isFloat(x) ? 'reduce' : 'reduce_int', op, from, to, outer * inner, length, inner);
+    if (op === 0 && isFloat(x)) {
+      sum(backend, moved, to, extent, mean && length > 0 ? 1 / length : 1);
+    } else {
+      const kernel = isFloat(x) ? 'reduce' : 'reduce_int';
+      backend.device.launch(kernel, op, backend.address(moved), to, outer * inner, length, inner);
+    }
     backend.discard(moved);
     return y;
   };
@@ -186,9 +197,10 @@ const topK: Kernel = (backend, inputs, attrs) => {
 };
 
 export function registerReduce(backendName: string): void {
-  registerTable(backendName, {
-    ...Object.fromEntries(REDUCE_OPS.map((name, op) => [name, reduction(op, false)])),
-    Mean: reduction(REDUCE_OPS.indexOf('Sum'), true),
+  const [sums, ...others] = REDUCE_OPS;
+  registerTable(backendName, { [sums]: reduction(0, false), Mean: reduction(0, true) });
+  registerWidening(backendName, {
+    ...Object.fromEntries(others.map((name) => [name, reduction(REDUCE_OPS.indexOf(name), false)])),
     ArgMax: argExtreme(1),
     ArgMin: argExtreme(-1),
     Cumsum: cumsum,

@@ -1,7 +1,7 @@
 /** Rotary position embedding with tables of cos and sin kept on the device. */
 import { BackendError } from '../../base/errors.js';
 import type { NativeBackend } from '../native-backend.js';
-import { flagAttr, input, type Kernel, numberAttr, registerTable, requireFloat } from './kernel.js';
+import { flagAttr, input, type Kernel, numberAttr, registerTable, requireFloat, variant } from './kernel.js';
 
 const WORD_BYTES = 4;
 
@@ -61,15 +61,17 @@ const rope: Kernel = (backend, inputs, attrs) => {
   const half = headDim / 2;
   const { address, capacity } = rotationTable(
     backend,
-    positionsNeeded(backend.readInts(positions)),
+    // Positions given by the caller's word: reading them would make a device wait for all its queued work.
+    numberAttr(attrs, 'positionCount', 0) || positionsNeeded(backend.readInts(positions)),
     half,
     numberAttr(attrs, 'theta'),
   );
-  const y = backend.make(x.shape, 'float32');
+  const storage = backend.floatStorage(x);
+  const y = backend.make(x.shape, 'float32', storage);
   const sines = address + capacity * half * WORD_BYTES;
   const direction = flagAttr(attrs, 'inverse') ? -1 : 1;
   const addresses = [backend.address(x), backend.address(positions), address, sines, backend.address(y)];
-  backend.device.launch('rope', ...addresses, batch * time, heads, half, direction);
+  backend.device.launch(variant('rope', storage), ...addresses, batch * time, heads, half, direction);
   return y;
 };
 

@@ -1,8 +1,21 @@
 /** Kernels that map each element alone, conversions between dtypes, and constants. */
 import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import { BackendError } from '../../base/errors.js';
+import type { Storage } from '../device.js';
 import type { NativeBackend } from '../native-backend.js';
-import { dtypeAttr, input, intsAttr, isFloat, type Kernel, numberAttr, registerTable, sizeOf } from './kernel.js';
+import {
+  dtypeAttr,
+  input,
+  intsAttr,
+  isFloat,
+  type Kernel,
+  numberAttr,
+  registerTable,
+  registerWidening,
+  sizeOf,
+  stringAttr,
+  variant,
+} from './kernel.js';
 
 /** Launch names in kernels/unary.cu: of float32, and of int32 where the result stays an integer. */
 const UNARY: Readonly<Record<string, readonly [float: string, int?: string]>> = {
@@ -42,6 +55,7 @@ export function map(
 /** `x` in another dtype; shares the data when nothing changes. */
 export function cast(backend: NativeBackend, x: TensorInfo, dtype: DataType): TensorInfo {
   if (dtype === x.dtype) return backend.share(x, x.shape);
+  if (backend.storageOf(x) === 'bf16') return backend.withStorage(x, 'f32', (wide) => cast(backend, wide, dtype));
   if (dtype === 'float32') return map(backend, 'int_to_float', x, dtype);
   if (dtype === 'bool') return map(backend, isFloat(x) ? 'float_to_bool' : 'int_to_bool', x, dtype);
   if (dtype === 'int32') {
@@ -51,11 +65,25 @@ export function cast(backend: NativeBackend, x: TensorInfo, dtype: DataType): Te
 }
 
 /** A new tensor full of `value`. */
-export function filled(backend: NativeBackend, shape: number[], dtype: DataType, value: number): TensorInfo {
-  const y = backend.make(shape, dtype);
-  const word = dtype === 'float32' ? value : Math.trunc(value);
-  backend.device.launch(dtype === 'float32' ? 'fill' : 'fill_int', backend.address(y), sizeOf(shape), word);
+export function filled(
+  backend: NativeBackend,
+  shape: number[],
+  dtype: DataType,
+  value: number,
+  storage: Storage = dtype === 'float32' ? 'f32' : 'i32',
+): TensorInfo {
+  const y = backend.make(shape, dtype, storage);
+  const kernel = storage === 'i32' ? 'fill_int' : variant('fill', storage);
+  backend.device.launch(kernel, backend.address(y), sizeOf(shape), storage === 'i32' ? Math.trunc(value) : value);
   return y;
+}
+
+/** A tensor full of `value`, like the input in shape, dtype and storage. */
+function filledLike(value: number): Kernel {
+  return (backend, inputs) => {
+    const x = input(inputs, 'x');
+    return filled(backend, x.shape, x.dtype, value, backend.storageOf(x));
+  };
 }
 
 function unary(name: string, float: string, int: string | undefined): Kernel {
@@ -85,17 +113,21 @@ const range: Kernel = (backend, _inputs, attrs) => {
 };
 
 export function registerUnary(backendName: string): void {
-  registerTable(backendName, {
+  registerWidening(backendName, {
     ...Object.fromEntries(Object.entries(UNARY).map(([name, [float, int]]) => [name, unary(name, float, int)])),
     ...Object.fromEntries(Object.entries(PREDICATES).map(([name, kernel]) => [name, predicate(kernel)])),
     Step: (backend, inputs, attrs) =>
       map(backend, 'step', input(inputs, 'x'), 'float32', numberAttr(attrs, 'alpha', 0)),
+  });
+  registerTable(backendName, {
     LogicalNot: (backend, inputs) => map(backend, 'logical_not', input(inputs, 'x'), 'bool'),
     Cast: (backend, inputs, attrs) => cast(backend, input(inputs, 'x'), dtypeAttr(attrs, 'dtype', 'float32')),
+    MimicStore: (backend, inputs, attrs) =>
+      backend.inStorage(input(inputs, 'x'), stringAttr(attrs, 'storage', 'f32') === 'bf16' ? 'bf16' : 'f32'),
     Fill: (backend, _inputs, attrs) =>
       filled(backend, intsAttr(attrs, 'shape'), dtypeAttr(attrs, 'dtype', 'float32'), numberAttr(attrs, 'value')),
-    ZerosLike: (backend, inputs) => filled(backend, input(inputs, 'x').shape, input(inputs, 'x').dtype, 0),
-    OnesLike: (backend, inputs) => filled(backend, input(inputs, 'x').shape, input(inputs, 'x').dtype, 1),
+    ZerosLike: filledLike(0),
+    OnesLike: filledLike(1),
     Range: range,
   });
 }
