@@ -1,13 +1,13 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { cpSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Rng } from '../../../src/base/rng.js';
 import { findLatestCheckpoint, loadCheckpoint, saveCheckpoint } from '../../../src/train/checkpoint.js';
 import { temporaryFolder } from '../temporary-folder.js';
+import { compileProgram } from './compile-program.js';
 import { contentsOf } from './contents.js';
 
-const root = resolve(import.meta.dirname, '../../..');
 const folder = temporaryFolder();
 const before = join(folder, 'before');
 const child = join(folder, 'program/test/train/checkpoint/save-child.js');
@@ -24,16 +24,7 @@ function runChild(killAt: number): { dir: string; signal: string | null; output:
 }
 
 beforeAll(async () => {
-  const program = join(folder, 'program');
-  mkdirSync(program);
-  writeFileSync(join(program, 'package.json'), '{"type":"module"}');
-  symlinkSync(join(root, 'node_modules'), join(program, 'node_modules'));
-  const source = join(root, 'test/train/checkpoint/save-child.ts');
-  const options = ['--ignoreConfig', '--noCheck', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  execFileSync(process.execPath, [tsc, ...options, '--rootDir', root, '--outDir', program, source], {
-    stdio: 'inherit',
-  });
+  compileProgram(join(folder, 'program'), 'save-child');
   await saveCheckpoint(before, { ...contentsOf(1), best: true });
   await saveCheckpoint(before, contentsOf(2));
 });
