@@ -11,7 +11,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { ShapeError } from '../base/errors.js';
-import { gatherRows } from '../ops/index.js';
+import { gatherRows, stored, workStorage } from '../ops/index.js';
 import { type ModelConfig, numVisualTokens } from './config.js';
 import { type DecodeOptions, Decoder } from './decoder.js';
 import type { VideoFrames } from './frames.js';
@@ -119,7 +119,7 @@ export class MimicChatModel {
       const special = this.specialTokens.value;
       const table = visual_BVC === null ? special : tf.concat([special, tf.reshape(visual_BVC, [-1, c])], 0);
       const rest = gatherRows(table, otherRows);
-      return tf.reshape(tf.add(text, rest), [batch, length, c]);
+      return tf.reshape(stored(tf.add(text, rest), workStorage()), [batch, length, c]);
     });
   }
 

@@ -6,6 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { CheckpointError, ConfigError, ShapeError } from '../base/errors.js';
 import type { Rng } from '../base/rng.js';
+import { stored, workStorage } from '../ops/index.js';
 
 /** The parts a start-up table counts. */
 export const PARTS = [
@@ -32,7 +33,7 @@ export const normal = (std: number): Init => ({ kind: 'normal', std });
 export const uniform = (bound: number): Init => ({ kind: 'uniform', bound });
 
 export class Parameter {
-  trainable = false;
+  private trained = false;
   private tensor: tf.Tensor | undefined;
 
   constructor(
@@ -59,19 +60,41 @@ export class Parameter {
     return this.tensor;
   }
 
-  /** Takes ownership of `tensor` and disposes the value it replaces. */
+  get trainable(): boolean {
+    return this.trained;
+  }
+
+  /** Best set before the value: in bf16 precision a frozen matrix is rounded, and cannot be unrounded. */
+  set trainable(trainable: boolean) {
+    if (trainable === this.trained) return;
+    this.trained = trainable;
+    if (this.tensor !== undefined) this.value = this.tensor.clone();
+  }
+
+  /**
+   * Takes ownership of `tensor` and disposes the value it replaces.
+   *
+   * Trained parameters are f32 (the master weights), and so are vectors, which are small; a frozen matrix is in the
+   * backend's storage for work.
+   */
   set value(tensor: tf.Tensor) {
     if (tensor.shape.join() !== this.shape.join()) {
       const got = `[${tensor.shape}]`;
       throw new ShapeError('E_PARAMETER_SHAPE', `Parameter ${this.name}: got shape ${got}, expected [${this.shape}].`);
     }
     this.tensor?.dispose();
-    this.tensor = tf.keep(tensor);
+    this.tensor = tf.keep(workStorage() === 'f32' ? tensor : this.settled(tensor));
   }
 
   dispose(): void {
     this.tensor?.dispose();
     this.tensor = undefined;
+  }
+
+  private settled(tensor: tf.Tensor): tf.Tensor {
+    const settled = stored(tensor, this.trained || this.shape.length < 2 ? 'f32' : workStorage());
+    tensor.dispose();
+    return settled;
   }
 }
 

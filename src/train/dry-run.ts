@@ -25,9 +25,9 @@ const DRY_FRAMES = 16;
 export async function dryRun(config: RunConfig): Promise<string> {
   await useBackend({ backend: 'null' });
   const model = new MimicChatModel(config.model);
-  model.parameters.initialize(new Rng(config.seed, 'weights'));
   const owned = new Set(model.parameters.countByPart().map(({ part }) => part));
   model.parameters.train(config.train.parts.filter((part) => owned.has(part)));
+  model.parameters.initialize(new Rng(config.seed, 'weights'));
   const weightBytes = tf.memory().numBytes;
 
   const { imageSize, numFrames } = config.model.spatial;

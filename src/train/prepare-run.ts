@@ -87,9 +87,6 @@ async function prepareModel(model: MimicChatModel, config: RunConfig, tokenizer:
       { hint: `Set --model.language.vocabSize=${tokenizer.vocabSize}, or give the tokenizer the model was made with.` },
     );
   }
-  if (config.base !== undefined) await loadWeights(model.parameters, config.base, { partial: true });
-  const fresh = model.parameters.list().filter((parameter) => !parameter.hasValue);
-  model.parameters.initialize(new Rng(config.seed, 'weights'));
   const encoders = config.train.parts.filter((part) => part.endsWith('encoder'));
   if (encoders.length > 0) {
     throw new ConfigError(
@@ -103,6 +100,9 @@ async function prepareModel(model: MimicChatModel, config: RunConfig, tokenizer:
   const owned = new Set(model.parameters.countByPart().map(({ part }) => part));
   // A switched-off part (an ablation) is not an error of the configuration that names it.
   model.parameters.train(config.train.parts.filter((part) => owned.has(part)));
+  if (config.base !== undefined) await loadWeights(model.parameters, config.base, { partial: true });
+  const fresh = model.parameters.list().filter((parameter) => !parameter.hasValue);
+  model.parameters.initialize(new Rng(config.seed, 'weights'));
   const freshFrozen = [...new Set(fresh.filter((parameter) => !parameter.trainable).map(({ part }) => part))];
   if (config.base !== undefined && freshFrozen.length > 0) {
     throw new ConfigError(

@@ -28,6 +28,13 @@ const positions = Int32Array.from({ length: 2 * 70 }, (_, i) => (i * 37) % 5000)
 const unsmoothed = { labelSmoothing: 0 };
 const smoothed = { labelSmoothing: 0.1 };
 
+const lora =
+  (rate: number): Op =>
+  (x, weight, a_RI, b_OR, bias?: tf.Tensor) => {
+    if (!x || !weight || !a_RI || !b_OR) throw new RangeError('a tensor is missing');
+    return ops.loraLinear(x, weight, { a_RI, b_OR, scale: 0.5, dropout: { rate, seed: 9 } }, bias);
+  };
+
 // Larger than the cases of every op: many chunks of tokens, several threads, rests behind the last vector.
 // Measured: 1.2e-5 (gradient of gamma, where the cpu backend sums 4000 terms in one float32).
 describeAgreement('a fused kernel on long inputs', 4e-5, [
@@ -37,6 +44,17 @@ describeAgreement('a fused kernel on long inputs', 4e-5, [
     ops.layerNorm(x, g, b, 1e-5),
   ),
   withGradients('rmsNorm', [floats(1500, 190), floats(190)], (x, g) => ops.rmsNorm(x, g, 1e-6)),
+  withGradients('addRmsNorm', [floats(1500, 190), floats(1500, 190), floats(190)], (x, r, g) => {
+    const [s, y] = ops.addRmsNorm(x, r, g, 1e-6);
+    return tf.add(tf.mul(s, 2), y);
+  }),
+  withGradients('linearGelu', [floats(333, 70), floats(90, 70), floats(90)], ops.linearGelu),
+  withGradients('loraLinear', [floats(333, 70), floats(90, 70), floats(8, 70), floats(90, 8), floats(90)], lora(0)),
+  withGradients('loraLinear with dropout', [floats(333, 70), floats(90, 70), floats(8, 70), floats(90, 8)], lora(0.3)),
+  withGradients('splitRope', [floats(2, 70, 2 * 5 * 24)], (x) => {
+    const parts = ops.splitRope(x, positions, { heads: 6, groups: 2, theta: 10000 });
+    return tf.concat(parts.map((part) => tf.reshape(part, [part.size])));
+  }),
   withGradients('gelu', [floats(600, 501)], (x) => ops.gelu(x)),
   withGradients('swiGlu', [floats(600, 501), floats(600, 501)], ops.swiGlu),
   withGradients('rope', [floats(2, 70, 3, 24)], (x) => ops.rope(x, positions, 10000)),
@@ -47,12 +65,15 @@ describeAgreement('a fused kernel on long inputs', 4e-5, [
   ),
 ]);
 
-// 4 MiB of logits hold 52 rows of this vocabulary: 100 rows take two chunks.
-const wide = labelsOf(100, 20_000);
+// 260 rows take two chunks.
+const wide = labelsOf(260, 4000);
 // Measured: 2.6e-6.
 describeAgreement('a fused loss in chunks', 8e-6, [
-  withGradients('linearCrossEntropy', [floats(100, 8), floats(20_000, 8)], (hidden, weight) =>
+  withGradients('linearCrossEntropy', [floats(260, 8), floats(4000, 8)], (hidden, weight) =>
     ops.linearCrossEntropy(hidden, weight, wide, smoothed),
+  ),
+  withGradients('linearCrossEntropy said to be frozen', [floats(260, 8), floats(4000, 8)], (hidden, weight) =>
+    ops.linearCrossEntropy(hidden, weight, wide, { ...smoothed, frozenWeight: true }),
   ),
 ]);
 
@@ -85,7 +106,19 @@ describeAgreement('an optimizer update', 8e-7, [
 
 describe('the kernel registry', () => {
   const fused = [
-    ...['Linear', 'LayerNorm', 'LayerNormGradX', 'LayerNormGradParams', 'RmsNorm', 'RmsNormGradX', 'RmsNormGradGamma'],
+    ...[
+      'Linear',
+      'LinearGelu',
+      'LinearGeluGrad',
+      'LinearGradWeight',
+      'LoraDown',
+      'LoraLinear',
+      'LoraGradDown',
+      'LoraGradX',
+      'LoraGradA',
+    ],
+    ...['AddRmsNorm', 'AddRmsNormGrad', 'SplitRope', 'SplitRopeGrad'],
+    ...['LayerNorm', 'LayerNormGradX', 'LayerNormGradParams', 'RmsNorm', 'RmsNormGradX', 'RmsNormGradGamma'],
     ...[
       'Gelu',
       'GeluGrad',

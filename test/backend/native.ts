@@ -4,4 +4,4 @@ import type { TestBackend } from '../support/backends.js';
 export const NATIVE: TestBackend = { label: 'native', name: 'native', hasReferenceKernels: false };
 
 /** Compiles the kernels where they are not cached yet; a compile takes some seconds. */
-await start({ backend: 'native' });
+await start({ backend: 'native', device: 'cpu' });
