@@ -271,10 +271,12 @@ describe('native kernels', () => {
   it('GatherV2 and ScatterNd refuse an index out of range', () => {
     const x = tf.zeros([3, 2]);
     const indices = tf.tensor1d([0, 3], 'int32');
-    expect(() => tf.gather(x, indices)).toThrow('native GatherV2: got index 3, expected 0..2');
+    expect(() => tf.gather(x, indices)).toThrow('native GatherV2: the index value 3 is not in [0, 2]');
     const at_21 = tf.tensor2d([[0], [3]], [2, 1], 'int32');
     const updates = tf.zeros([2, 2]);
-    expect(() => tf.scatterND(at_21, updates, [3, 2])).toThrow('native scatter: got index 3, expected less than 3');
+    expect(() => tf.scatterND(at_21, updates, [3, 2])).toThrow(
+      'native ScatterNd: got index [3] = row 3, expected less than 3',
+    );
     tf.dispose([x, indices, at_21, updates]);
   });
 });

@@ -17,17 +17,31 @@ interface Outcome {
 async function run(backend: string, { inputs, op }: SweepCase, storage: 'f32' | 'bf16'): Promise<Outcome> {
   await tf.setBackend(backend);
   const before = tf.memory();
-  const outcome = tf.tidy(() => {
+  const gradients: HostTensor[] = [];
+  const value = hostValueOf(() => {
     const tensors = inputs.map(toDevice);
     const f = (...xs: tf.Tensor[]) => op(...(storage === 'bf16' ? xs.map((x) => stored(x, 'bf16')) : xs));
-    const value = f(...tensors);
-    const dy = toDevice(randomTensor('dy', value.shape));
-    const { grads } = tf.engine().gradients(() => f(...tensors), tensors, dy, true);
-    return { value: toHost(value), gradients: grads.map(toHost) };
+    const y = f(...tensors);
+    const dy = toDevice(randomTensor('dy', y.shape));
+    gradients.push(
+      ...tf
+        .engine()
+        .gradients(() => f(...tensors), tensors, dy, true)
+        .grads.map(toHost),
+    );
+    return y;
   });
   const after = tf.memory();
   expect([after.numTensors, after.numDataBuffers], backend).toEqual([before.numTensors, before.numDataBuffers]);
-  return outcome;
+  return { value, gradients };
+}
+
+/** Runs `f` in a tidy and reads what it returns. */
+function hostValueOf(f: () => tf.Tensor): HostTensor {
+  const y = tf.tidy(f);
+  const value = toHost(y);
+  y.dispose();
+  return value;
 }
 
 function rounded({ shape, values }: HostTensor): HostTensor {

@@ -176,9 +176,36 @@ const pooling: Draw = (sizes) => {
   };
 };
 
+/** Several outputs as one, so that the gradient of each is seen. */
+const joined = (outputs: readonly tf.Tensor[]) => tf.concat(outputs.map((output) => tf.reshape(output, [-1])));
+
+const linearGelu: Draw = (sizes) => {
+  const [m, i, o] = [sizes.size(129), sizes.size(96, true), sizes.size(129, true)];
+  const inputs = [random('x', m, i), weight('w', o, i), random('bias', o)];
+  return { name: `[${m}, ${i}] -> ${o}`, inputs, op: (x, w, b) => ops.linearGelu(x, w, b) };
+};
+
+const addRmsNorm: Draw = (sizes) => {
+  const [m, c] = [sizes.size(65), sizes.size(200, true)];
+  const inputs = [random('x', m, c), random('r', m, c), random('gamma', c)];
+  return { name: shown([m, c]), inputs, op: (x, r, gamma) => joined(ops.addRmsNorm(x, r, gamma, 1e-3)) };
+};
+
+const splitRope: Draw = (sizes) => {
+  const [b, t, groups] = [sizes.pick([1, 2]), sizes.size(33), sizes.pick([1, 2, 3])];
+  const heads = groups * sizes.pick([1, 2, 4]);
+  const d = 2 * sizes.size(33, true);
+  const positions = Int32Array.from({ length: b * t }, (_, i) => (i % Math.max(1, t)) + 3);
+  return {
+    name: `b ${b} t ${t} h ${heads}/${groups} d ${d}`,
+    inputs: [random('x', b, t, (heads + 2 * groups) * d)],
+    op: (x) => joined(ops.splitRope(x, positions, { heads, groups, theta: 1e4 })),
+  };
+};
+
 const DRAWS: Readonly<Record<string, Draw>> = {
   ...{ linear, lora, layerNorm, rmsNorm, gelu, swiGlu, dropout, rope, attention, crossEntropy },
-  ...{ gatherRows, gatedFusion, pooling },
+  ...{ gatherRows, gatedFusion, pooling, linearGelu, addRmsNorm, splitRope },
 };
 
 /** 32 cases of every op. */

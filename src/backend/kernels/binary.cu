@@ -5,7 +5,7 @@
 #include "device.h"
 
 // The order is that of BINARY_OPS in register/binary.ts.
-enum BinaryOp { ADD, SUB, MUL, DIV, MAXIMUM, MINIMUM, POW, SQUARED_DIFFERENCE, FLOOR_DIV, MOD };
+enum BinaryOp { ADD, SUB, MUL, DIV, MAXIMUM, MINIMUM, POW, SQUARED_DIFFERENCE, FLOOR_DIV, MOD, ATAN2, PRELU, ELU_GRAD };
 enum CompareOp { EQUAL, NOT_EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, LOGICAL_AND, LOGICAL_OR };
 
 // Where a T is computed with: bf16 with floats.
@@ -71,6 +71,8 @@ DEVICE float modulo(float a, float b) {
   return (a < 0) != (b < 0) && rest != 0 ? rest + b : rest;
 }
 DEVICE int modulo(int a, int b) { return b == 0 ? 0 : a - floor_div(a, b) * b; }
+DEVICE float arc_tangent(float a, float b) { return atan2f(a, b); }
+DEVICE int arc_tangent(int a, int b) { return (int)atan2((double)a, (double)b); }
 DEVICE float divide(float a, float b) { return a / b; }
 DEVICE int divide(int a, int b) { return b == 0 ? 0 : a / b; }
 
@@ -88,6 +90,9 @@ DEVICE void arithmetic(int op, Run run) {
     case SQUARED_DIFFERENCE: return run([](T p, T q) { return (p - q) * (p - q); });
     case FLOOR_DIV: return run([](T p, T q) { return floor_div(p, q); });
     case MOD: return run([](T p, T q) { return modulo(p, q); });
+    case ATAN2: return run([](T p, T q) { return arc_tangent(p, q); });
+    case PRELU: return run([](T x, T alpha) { return x < 0 ? x * alpha : x; });
+    case ELU_GRAD: return run([](T dy, T y) { return y >= 0 ? dy : dy * (y + 1); });
   }
 }
 

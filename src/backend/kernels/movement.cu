@@ -51,14 +51,21 @@ STORED_KERNEL(gather)(const cell* x, const int* indices, cell* y, i64 rows, i64 
 
 // Deterministic scatter-add. Segment s sums the source rows order[starts[s] .. starts[s + 1]) in that order into row
 // targets[s] of y, which the caller has zeroed.
-STORED_KERNEL(segment_sum)(const stored* x, const int* order, const int* starts, const int* targets, float* y, i64 rows, i64 inner) {
+template <class T, class R>
+DEVICE void segment_sum_any(const T* x, const int* order, const int* starts, const int* targets, R* y, i64 rows, i64 inner) {
   FOR_ROW(s, rows, inner) {
-    float* py = y + targets[s] * inner;
+    R* py = y + targets[s] * inner;
     for (i64 k = starts[s]; k < starts[s + 1]; k++) {
-      const stored* px = x + order[k] * inner;
+      const T* px = x + order[k] * inner;
       FOR_LANE(j, inner) py[j] += px[j];
     }
   }
+}
+STORED_KERNEL(segment_sum)(const stored* x, const int* order, const int* starts, const int* targets, float* y, i64 rows, i64 inner) {
+  segment_sum_any(x, order, starts, targets, y, rows, inner);
+}
+KERNEL segment_sum_int(const int* x, const int* order, const int* starts, const int* targets, int* y, i64 rows, i64 inner) {
+  segment_sum_any(x, order, starts, targets, y, rows, inner);
 }
 
 // y[i] = condition[i / inner] ? a[i] : b[i].

@@ -1,5 +1,6 @@
 // Reductions. A reduction over some axes is brought to x[outer, n, inner] -> y[outer, inner] first; long ones are cut
 // into chunks of fixed length whose partial results are reduced again, so the order never depends on the machine.
+#include "candidate.h"
 #include "device.h"
 
 // The order is that of REDUCE_OPS in register/reduce.ts.
@@ -72,41 +73,56 @@ DEVICE void reduce_any(int op, const T* x, T* y, i64 elements, i64 length, i64 i
 KERNEL reduce(int op, const float* x, float* y, i64 n, i64 length, i64 inner) { reduce_any(op, x, y, n, length, inner); }
 KERNEL reduce_int(int op, const int* x, int* y, i64 n, i64 length, i64 inner) { reduce_any(op, x, y, n, length, inner); }
 
+// A number that compares with others of its kind the other way round; -x would overflow for the least integer.
+DEVICE float reversed(float x) { return -x; }
+DEVICE int reversed(int x) { return ~x; }
+
 // y[o, j] = index of the largest (sign 1) or smallest (sign -1) of x[o, .., j]; the first of equals.
 template <class T>
-DEVICE void arg_extreme_any(const T* x, int* y, i64 n, i64 length, i64 inner, int sign) {
-  FOR_ROW(e, n, length) {
-    const T* px = x + e / inner * length * inner + e % inner;
-    if (FIRST_LANE) {
-      i64 best = 0;
-      for (i64 i = 1; i < length; i++)
-        if (sign > 0 ? px[i * inner] > px[best * inner] : px[i * inner] < px[best * inner]) best = i;
-      y[e] = (int)best;
+DEVICE void arg_extreme_any(const T* x, int* y, i64 rows, i64 length, i64 stride, int sign) {
+  FOR_ROW(e, rows, length) {
+    const T* px = x + e / stride * length * stride + e % stride;
+#ifdef __CUDACC__
+    // As one lane would find it: NaN never wins a comparison, so it is the answer only where it comes first.
+    Candidate<T> best = {T(0), -1};
+    FOR_LANE(i, length) {
+      const T value = px[i * stride];
+      if (value == value && (best.at < 0 || (sign > 0 ? value > best.value : value < best.value))) best = {value, (int)i};
     }
+    if (sign < 0) best.value = reversed(best.value);
+    best = block_best(best);
+    if (FIRST_LANE) y[e] = px[0] != px[0] ? 0 : best.at;
+#else
+    i64 best = 0;
+    for (i64 i = 1; i < length; i++)
+      if (sign > 0 ? px[i * stride] > px[best * stride] : px[i * stride] < px[best * stride]) best = i;
+    y[e] = (int)best;
+#endif
   }
 }
-KERNEL arg_extreme(const float* x, int* y, i64 n, i64 length, i64 inner, int sign) { arg_extreme_any(x, y, n, length, inner, sign); }
-KERNEL arg_extreme_int(const int* x, int* y, i64 n, i64 length, i64 inner, int sign) { arg_extreme_any(x, y, n, length, inner, sign); }
+KERNEL arg_extreme(const float* x, int* y, i64 rows, i64 length, i64 stride, int sign) { arg_extreme_any(x, y, rows, length, stride, sign); }
+KERNEL arg_extreme_int(const int* x, int* y, i64 rows, i64 length, i64 stride, int sign) { arg_extreme_any(x, y, rows, length, stride, sign); }
 
 template <class T>
-DEVICE void running_sum(const T* x, T* y, i64 n, i64 length, i64 inner, int exclusive, int reverse) {
+DEVICE void cumulate_any(int op, const T* x, T* y, i64 n, i64 length, i64 inner, int exclusive, int reverse) {
   FOR_ROW(e, n, length) {
     const i64 base = e / inner * length * inner + e % inner;
-    T sum = 0;
+    T result = limit(op, T(0));
     if (FIRST_LANE) {
       for (i64 i = 0; i < length; i++) {
         const i64 at = base + (reverse ? length - 1 - i : i) * inner;
-        const T value = x[at];
-        y[at] = exclusive ? sum : sum + value;
-        sum += value;
+        const T next = combine(op, result, x[at]);
+        y[at] = exclusive ? result : next;
+        result = next;
       }
     }
   }
 }
-KERNEL cumulative_sum(const float* x, float* y, i64 n, i64 length, i64 inner, int exclusive, int reverse) {
-  running_sum(x, y, n, length, inner, exclusive, reverse);
+// Running sums and products along an axis.
+KERNEL cumulate(int op, const float* x, float* y, i64 n, i64 length, i64 inner, int exclusive, int reverse) {
+  cumulate_any(op, x, y, n, length, inner, exclusive, reverse);
 }
-KERNEL cumulative_sum_int(const int* x, int* y, i64 n, i64 length, i64 inner, int exclusive, int reverse) {
-  running_sum(x, y, n, length, inner, exclusive, reverse);
+KERNEL cumulate_int(int op, const int* x, int* y, i64 n, i64 length, i64 inner, int exclusive, int reverse) {
+  cumulate_any(op, x, y, n, length, inner, exclusive, reverse);
 }
 

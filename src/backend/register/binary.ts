@@ -16,6 +16,7 @@ import {
   variant,
 } from './kernel.js';
 import { broadcastStrides, collapse } from './layout.js';
+import { cast } from './unary.js';
 
 /** In the order of BinaryOp in kernels/binary.cu. */
 const BINARY_OPS = [
@@ -29,7 +30,13 @@ const BINARY_OPS = [
   'SquaredDifference',
   'FloorDiv',
   'Mod',
+  'Atan2',
+  'Prelu',
+  'EluGrad',
 ] as const;
+
+/** TF.js's names of the operands, where they are not a and b. */
+const OPERANDS: Readonly<Record<string, readonly [string, string]>> = { Prelu: ['x', 'alpha'], EluGrad: ['dy', 'y'] };
 
 /** In the order of CompareOp in kernels/binary.cu. */
 const COMPARE_OPS = [
@@ -98,13 +105,18 @@ function apply(
   return y;
 }
 
-function checkDtypes(name: string, a: TensorInfo, b: TensorInfo): void {
-  if (isFloat(a) !== isFloat(b)) {
-    throw new BackendError(
-      'E_DTYPE_UNSUPPORTED',
-      `native ${name}: got dtypes ${a.dtype} and ${b.dtype}, expected the same`,
-    );
-  }
+/** Runs `use` on both operands as float32. */
+function asFloats(
+  backend: NativeBackend,
+  a: TensorInfo,
+  b: TensorInfo,
+  use: (a: TensorInfo, b: TensorInfo) => TensorInfo,
+): TensorInfo {
+  const [p, q] = [cast(backend, a, 'float32'), cast(backend, b, 'float32')];
+  const y = use(p, q);
+  backend.discard(p);
+  backend.discard(q);
+  return y;
 }
 
 const FLOAT_LAUNCHES: Readonly<Record<FloatStorage, Launches>> = {
@@ -114,6 +126,9 @@ const FLOAT_LAUNCHES: Readonly<Record<FloatStorage, Launches>> = {
 
 /** a op b, float32 or int32; both operands in bf16 when one is. */
 function arithmeticOf(backend: NativeBackend, op: number, a: TensorInfo, b: TensorInfo): TensorInfo {
+  if (isFloat(a) !== isFloat(b)) {
+    return asFloats(backend, a, b, (p, q) => arithmeticOf(backend, op, p, q));
+  }
   if (!isFloat(a)) return apply(backend, ARITHMETIC_INT, op, a, b, 'int32');
   const storage = commonStorage(backend, a, b);
   return backend.withStorage(a, storage, (p) =>
@@ -122,19 +137,20 @@ function arithmeticOf(backend: NativeBackend, op: number, a: TensorInfo, b: Tens
 }
 
 function arithmetic(name: string, op: number): Kernel {
+  const [nameA, nameB] = OPERANDS[name] ?? ['a', 'b'];
   return (backend, inputs) => {
-    const a = input(inputs, 'a');
-    const b = input(inputs, 'b');
-    checkDtypes(name, a, b);
+    const a = input(inputs, nameA);
+    const b = input(inputs, nameB);
     return arithmeticOf(backend, op, a, b);
   };
 }
 
-function comparison(name: string, op: number): Kernel {
+function comparison(op: number): Kernel {
   return (backend, inputs) => {
     const a = input(inputs, 'a');
     const b = input(inputs, 'b');
-    checkDtypes(name, a, b);
+    if (isFloat(a) !== isFloat(b))
+      return asFloats(backend, a, b, (p, q) => apply(backend, COMPARISON, op, p, q, 'bool'));
     return apply(backend, isFloat(a) ? COMPARISON : COMPARISON_INT, op, a, b, 'bool');
   };
 }
@@ -142,6 +158,11 @@ function comparison(name: string, op: number): Kernel {
 /** a + b, float32 or int32. */
 export function add(backend: NativeBackend, a: TensorInfo, b: TensorInfo): TensorInfo {
   return arithmeticOf(backend, BINARY_OPS.indexOf('Add'), a, b);
+}
+
+/** x where it is not negative, alpha * x elsewhere. */
+export function prelu(backend: NativeBackend, x: TensorInfo, alpha: TensorInfo): TensorInfo {
+  return arithmeticOf(backend, BINARY_OPS.indexOf('Prelu'), x, alpha);
 }
 
 const addN: Kernel = (backend, inputs) => {
@@ -163,5 +184,5 @@ export function registerBinary(backendName: string): void {
     ...Object.fromEntries(BINARY_OPS.map((name, op) => [name, arithmetic(name, op)])),
     AddN: addN,
   });
-  registerWidening(backendName, Object.fromEntries(COMPARE_OPS.map((name, op) => [name, comparison(name, op)])));
+  registerWidening(backendName, Object.fromEntries(COMPARE_OPS.map((name, op) => [name, comparison(op)])));
 }

@@ -11,7 +11,6 @@ import {
   type Kernel,
   numberAttr,
   registerTable,
-  requireFloat,
   sizeOf,
   variant,
 } from './kernel.js';
@@ -61,7 +60,7 @@ function groupByTarget(indices: Int32Array, rows: number): Segments {
   return { order, starts: Int32Array.from(starts), targets: Int32Array.from(targets) };
 }
 
-/** f32 zeros [rows, ...] plus each source row at its index. */
+/** Zeros [rows, ...], f32 or int32, plus each source row at its index. */
 function scatterAdd(
   backend: NativeBackend,
   x: TensorInfo,
@@ -69,8 +68,7 @@ function scatterAdd(
   rows: number,
   shape: number[],
 ): TensorInfo {
-  requireFloat('scatter', x);
-  const y = filled(backend, shape, 'float32', 0);
+  const y = filled(backend, shape, isFloat(x) ? 'float32' : 'int32', 0);
   if (sizeOf(shape) === 0 || indices.length === 0) return y;
   const inner = sizeOf(shape) / rows;
   const { order, starts, targets } = groupByTarget(indices, rows);
@@ -83,7 +81,7 @@ function scatterAdd(
     for (const [i, table] of tables.entries()) if (table.length > 0) device.write(addresses[i] ?? 0, table);
     const [orderAt = 0, startsAt = 0, targetsAt = 0] = addresses;
     device.launch(
-      variant('segment_sum', backend.floatStorage(x)),
+      isFloat(x) ? variant('segment_sum', backend.floatStorage(x)) : 'segment_sum_int',
       backend.address(x),
       orderAt,
       startsAt,
@@ -105,7 +103,8 @@ const gatherV2: Kernel = (backend, inputs, attrs) => {
   if (backend.device.kind === 'host') {
     for (const index of backend.readInts(indices)) {
       if (index < 0 || index >= dimSize) {
-        throw new BackendError('E_INDEX_RANGE', `native GatherV2: got index ${index}, expected 0..${dimSize - 1}`);
+        const range = `[0, ${dimSize - 1}]`;
+        throw new BackendError('E_INDEX_RANGE', `native GatherV2: the index value ${index} is not in ${range}`);
       }
     }
   }
@@ -143,6 +142,29 @@ const segmentSum: Kernel = (backend, inputs, attrs) => {
   return scatterAdd(backend, x, backend.readInts(ids), rows, [rows, ...x.shape.slice(ids.shape.length)]);
 };
 
+/** Rows that index tuples [count, strides.length] name, with the strides in rows. */
+function flatRows(
+  kernel: string,
+  backend: NativeBackend,
+  indices: TensorInfo,
+  count: number,
+  strides: readonly number[],
+  rows: number,
+): Int32Array {
+  const values = backend.readInts(indices);
+  return Int32Array.from({ length: count }, (_, tuple) => {
+    const row = strides.reduce((sum, stride, i) => sum + (values[tuple * strides.length + i] ?? 0) * stride, 0);
+    if (row < 0 || row >= rows) {
+      const given = values.subarray(tuple * strides.length, (tuple + 1) * strides.length);
+      throw new BackendError(
+        'E_INDEX_RANGE',
+        `native ${kernel}: got index [${given}] = row ${row}, expected less than ${rows}`,
+      );
+    }
+    return row;
+  });
+}
+
 const scatterNd: Kernel = (backend, inputs, attrs) => {
   const updates = input(inputs, 'updates');
   const shape = intsAttr(attrs, 'shape');
@@ -152,14 +174,26 @@ const scatterNd: Kernel = (backend, inputs, attrs) => {
     indices,
     shape,
   );
-  const values = backend.readInts(indices);
-  const flat = new Int32Array(numUpdates);
-  for (let update = 0; update < numUpdates; update++) {
-    let row = 0;
-    for (let axis = 0; axis < sliceRank; axis++) row += (values[update * sliceRank + axis] ?? 0) * (strides[axis] ?? 0);
-    flat[update] = row;
-  }
-  return scatterAdd(backend, updates, flat, outputSize / sliceSize, shape);
+  const rows = sliceSize === 0 ? 0 : outputSize / sliceSize;
+  const flat = flatRows('ScatterNd', backend, indices, numUpdates, strides.slice(0, sliceRank), rows);
+  return scatterAdd(backend, updates, flat, rows, shape);
+};
+
+const gatherNd: Kernel = (backend, inputs) => {
+  const params = input(inputs, 'params');
+  const indices = input(inputs, 'indices');
+  const [shape, count, sliceSize, strides] = backend_util.prepareAndValidate(params, indices);
+  const storage = backend.storageOf(params);
+  const y = backend.make(shape, params.dtype, storage);
+  if (sizeOf(shape) === 0) return y;
+  const rows = sizeOf(params.shape) / sliceSize;
+  const flat = flatRows('GatherNd', backend, indices, count, strides, rows);
+  backend.withScratch(count * WORD_BYTES, (scratch) => {
+    backend.device.write(scratch, flat);
+    const addresses = [backend.address(params), scratch, backend.address(y)];
+    backend.device.launch(cellKernel('gather', storage), ...addresses, count, 1, rows, count, sliceSize);
+  });
+  return y;
 };
 
 const bits = new DataView(new ArrayBuffer(WORD_BYTES));
@@ -217,6 +251,7 @@ export function registerIndexing(backendName: string): void {
     MimicScatterAddRows: scatterAddRows,
     UnsortedSegmentSum: segmentSum,
     ScatterNd: scatterNd,
+    GatherNd: gatherNd,
     OneHot: oneHot,
     Select: select,
   });

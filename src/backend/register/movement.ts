@@ -1,5 +1,6 @@
 /** Kernels that move data unchanged: views, slices, joins, permutations. */
 import { backend_util, slice_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { BackendError } from '../../base/errors.js';
 import { STORAGE_BYTES, type Storage } from '../device.js';
 import type { NativeBackend } from '../native-backend.js';
 import {
@@ -110,10 +111,19 @@ export function transpose(backend: NativeBackend, x: TensorInfo, perm: readonly 
 }
 
 function concat(backend: NativeBackend, inputs: readonly TensorInfo[], axis: number): TensorInfo {
-  const [first, ...rest] = inputs;
+  const [first] = inputs;
   if (first === undefined) throw new RangeError('native Concat: no inputs');
-  const shape = [...first.shape];
-  for (const x of rest) shape[axis] = (shape[axis] ?? 0) + (x.shape[axis] ?? 0);
+  const other = inputs.find(({ dtype }) => dtype !== first.dtype);
+  if (other !== undefined) {
+    throw new BackendError(
+      'E_DTYPE_UNSUPPORTED',
+      `native Concat: got dtypes ${first.dtype} and ${other.dtype}, expected the same`,
+    );
+  }
+  const shapes = inputs.map((x) => x.shape);
+  // TF.js leaves this to the kernel; the copies below would write past the end of y.
+  backend_util.assertParamsConsistent(shapes, axis);
+  const shape = backend_util.computeOutShape(shapes, axis);
   const storage = isFloat(first) ? commonStorage(backend, ...inputs) : 'i32';
   const y = backend.make(shape, first.dtype, storage);
   const strides = denseStrides(shape);
@@ -138,7 +148,15 @@ const reshape: Kernel = (backend, inputs, attrs) => {
 const expandDims: Kernel = (backend, inputs, attrs) => {
   const x = input(inputs, 'input');
   const shape = [...x.shape];
-  shape.splice(axisOf(numberAttr(attrs, 'dim'), x.shape.length + 1), 0, 1);
+  const dim = numberAttr(attrs, 'dim');
+  const axis = axisOf(dim, x.shape.length + 1);
+  if (axis < 0 || axis > x.shape.length) {
+    throw new BackendError(
+      'E_AXIS_RANGE',
+      `native ExpandDims: got axis ${dim} for shape [${x.shape}], expected ${-x.shape.length - 1}..${x.shape.length}`,
+    );
+  }
+  shape.splice(axis, 0, 1);
   return backend.share(x, shape);
 };
 
@@ -267,7 +285,8 @@ const pad: Kernel = (backend, inputs, attrs) => {
 const reverse: Kernel = (backend, inputs, attrs) => {
   const x = input(inputs, 'x');
   const own = denseStrides(x.shape);
-  const axes = new Set(util.parseAxisParam(intsAttr(attrs, 'dims'), x.shape));
+  const all = attrs['dims'] === undefined || attrs['dims'] === null;
+  const axes = new Set(all ? x.shape.keys() : util.parseAxisParam(intsAttr(attrs, 'dims'), x.shape));
   const strides = own.map((stride, axis) => (axes.has(axis) ? -stride : stride));
   const offset = own.reduce(
     (sum, stride, axis) => (axes.has(axis) ? sum + stride * ((x.shape[axis] ?? 1) - 1) : sum),

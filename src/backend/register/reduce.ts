@@ -16,9 +16,11 @@ import {
   variant,
 } from './kernel.js';
 import { transpose } from './movement.js';
+import { cast } from './unary.js';
 
 /** In the order of ReduceOp in kernels/reduce.cu. */
 const REDUCE_OPS = ['Sum', 'Prod', 'Max', 'Min'] as const;
+type ReduceOp = (typeof REDUCE_OPS)[number];
 
 /** A full sum is cut into rows of this many elements; sums over many rows into chunks of this many. Fixed: the order of summation must not depend on the machine. */
 const FULL_CHUNK = 4096;
@@ -117,21 +119,40 @@ function reducedAxes(attrs: NamedAttrMap, shape: number[]): number[] {
   return util.parseAxisParam(intsAttr(attrs, name), shape).toSorted((a, b) => a - b);
 }
 
-function reduction(op: number, mean: boolean): Kernel {
+function reduce(backend: NativeBackend, op: ReduceOp, x: TensorInfo, attrs: NamedAttrMap, mean = false): TensorInfo {
+  const axes = reducedAxes(attrs, x.shape);
+  const { shape, moved, extent } = arrange(backend, x, axes, flagAttr(attrs, 'keepDims'));
+  const y = backend.make(shape, isFloat(x) ? 'float32' : 'int32');
+  const to = backend.address(y);
+  const { outer, length, inner } = extent;
+  if (op === 'Sum' && isFloat(x)) {
+    sum(backend, moved, to, extent, mean && length > 0 ? 1 / length : 1);
+  } else {
+    const kernel = isFloat(x) ? 'reduce' : 'reduce_int';
+    backend.device.launch(kernel, REDUCE_OPS.indexOf(op), backend.address(moved), to, outer * inner, length, inner);
+  }
+  backend.discard(moved);
+  return y;
+}
+
+function reduction(op: ReduceOp): Kernel {
+  return (backend, inputs, attrs) => reduce(backend, op, input(inputs, 'x'), attrs);
+}
+
+/** Float32 from any dtype. */
+const mean: Kernel = (backend, inputs, attrs) => {
+  const x = cast(backend, input(inputs, 'x'), 'float32');
+  const y = reduce(backend, 'Sum', x, attrs, true);
+  backend.discard(x);
+  return y;
+};
+
+/** Of booleans, by an operation whose value over nothing is the right one: a product of 1, a sum of 0. */
+function booleanReduction(op: 'Prod' | 'Sum'): Kernel {
   return (backend, inputs, attrs) => {
-    const x = input(inputs, 'x');
-    const axes = reducedAxes(attrs, x.shape);
-    const { shape, moved, extent } = arrange(backend, x, axes, flagAttr(attrs, 'keepDims'));
-    const y = backend.make(shape, isFloat(x) ? 'float32' : 'int32');
-    const to = backend.address(y);
-    const { outer, length, inner } = extent;
-    if (op === 0 && isFloat(x)) {
-      sum(backend, moved, to, extent, mean && length > 0 ? 1 / length : 1);
-    } else {
-      const kernel = isFloat(x) ? 'reduce' : 'reduce_int';
-      backend.device.launch(kernel, op, backend.address(moved), to, outer * inner, length, inner);
-    }
-    backend.discard(moved);
+    const count = reduce(backend, op, input(inputs, 'x'), attrs);
+    const y = cast(backend, count, 'bool');
+    backend.discard(count);
     return y;
   };
 }
@@ -156,25 +177,18 @@ function argExtreme(sign: number): Kernel {
   };
 }
 
-const cumsum: Kernel = (backend, inputs, attrs) => {
-  const x = input(inputs, 'x');
-  const { outer, length, inner } = extentAt(x, axisOf(numberAttr(attrs, 'axis', 0), x.shape.length));
-  const y = backend.make(x.shape, isFloat(x) ? 'float32' : 'int32');
-  const kernel = isFloat(x) ? 'cumulative_sum' : 'cumulative_sum_int';
-  const exclusive = flagAttr(attrs, 'exclusive') ? 1 : 0;
-  const reverse = flagAttr(attrs, 'reverse') ? 1 : 0;
-  backend.device.launch(
-    kernel,
-    backend.address(x),
-    backend.address(y),
-    outer * inner,
-    length,
-    inner,
-    exclusive,
-    reverse,
-  );
-  return y;
-};
+function cumulation(op: ReduceOp): Kernel {
+  return (backend, inputs, attrs) => {
+    const x = input(inputs, 'x');
+    const { outer, length, inner } = extentAt(x, axisOf(numberAttr(attrs, 'axis', 0), x.shape.length));
+    const y = backend.make(x.shape, isFloat(x) ? 'float32' : 'int32');
+    const kernel = isFloat(x) ? 'cumulate' : 'cumulate_int';
+    const flags = ['exclusive', 'reverse'].map((name) => (flagAttr(attrs, name) ? 1 : 0));
+    const addresses = [backend.address(x), backend.address(y)];
+    backend.device.launch(kernel, REDUCE_OPS.indexOf(op), ...addresses, outer * inner, length, inner, ...flags);
+    return y;
+  };
+}
 
 const topK: Kernel = (backend, inputs, attrs) => {
   const x = input(inputs, 'x');
@@ -198,12 +212,18 @@ const topK: Kernel = (backend, inputs, attrs) => {
 
 export function registerReduce(backendName: string): void {
   const [sums, ...others] = REDUCE_OPS;
-  registerTable(backendName, { [sums]: reduction(0, false), Mean: reduction(0, true) });
+  registerTable(backendName, {
+    [sums]: reduction(sums),
+    Mean: mean,
+    All: booleanReduction('Prod'),
+    Any: booleanReduction('Sum'),
+  });
   registerWidening(backendName, {
-    ...Object.fromEntries(others.map((name) => [name, reduction(REDUCE_OPS.indexOf(name), false)])),
+    ...Object.fromEntries(others.map((name) => [name, reduction(name)])),
     ArgMax: argExtreme(1),
     ArgMin: argExtreme(-1),
-    Cumsum: cumsum,
+    Cumsum: cumulation('Sum'),
+    Cumprod: cumulation('Prod'),
     TopK: topK,
   });
 }

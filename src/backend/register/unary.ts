@@ -17,12 +17,14 @@ import {
   variant,
 } from './kernel.js';
 
-/** Launch names in kernels/unary.cu: of float32, and of int32 where the result stays an integer. */
+/** Launch names in kernels/unary.cu: of float32, and of int32 where the result stays an integer; elsewhere it is float32. */
 const UNARY: Readonly<Record<string, readonly [float: string, int?: string]>> = {
   Neg: ['neg', 'neg_int'],
   Abs: ['absolute', 'absolute_int'],
   Square: ['square', 'square_int'],
   Relu: ['relu', 'relu_int'],
+  Relu6: ['relu6', 'relu6_int'],
+  Sign: ['sign_of', 'sign_of_int'],
   Exp: ['exponential'],
   Log: ['logarithm'],
   Sqrt: ['square_root'],
@@ -31,13 +33,32 @@ const UNARY: Readonly<Record<string, readonly [float: string, int?: string]>> = 
   Sigmoid: ['sigmoid'],
   Tanh: ['hyperbolic_tangent'],
   Erf: ['error_function'],
-  Floor: ['floor_of'],
-  Sign: ['sign_of'],
+  Elu: ['elu'],
+  Selu: ['selu'],
+  Softplus: ['softplus'],
+  Expm1: ['exponential_minus_one'],
+  Log1p: ['logarithm_of_one_plus'],
   Sin: ['sine'],
   Cos: ['cosine'],
+  Tan: ['tangent'],
+  Asin: ['arc_sine'],
+  Acos: ['arc_cosine'],
+  Atan: ['arc_tangent'],
+  Sinh: ['hyperbolic_sine'],
+  Cosh: ['hyperbolic_cosine'],
+  Asinh: ['area_sine'],
+  Acosh: ['area_cosine'],
+  Atanh: ['area_tangent'],
 };
 
-const PREDICATES: Readonly<Record<string, string>> = { IsNan: 'is_nan', IsFinite: 'is_finite' };
+/** Launch names of kernels that leave an integer as it is. */
+const ROUNDING: Readonly<Record<string, string>> = { Floor: 'floor_of', Ceil: 'ceiling', Round: 'round_half_even' };
+
+const PREDICATES: Readonly<Record<string, string>> = {
+  IsNan: 'is_nan',
+  IsInf: 'is_infinite',
+  IsFinite: 'is_finite',
+};
 
 /** A new tensor of x's shape, made by a kernel with the parameters (x, y, n, ...). */
 export function map(
@@ -86,18 +107,45 @@ function filledLike(value: number): Kernel {
   };
 }
 
-function unary(name: string, float: string, int: string | undefined): Kernel {
+/** As `map` to float32, from any dtype. */
+function mapFloat(backend: NativeBackend, kernel: string, x: TensorInfo, ...more: number[]): TensorInfo {
+  const float = cast(backend, x, 'float32');
+  const y = map(backend, kernel, float, 'float32', ...more);
+  backend.discard(float);
+  return y;
+}
+
+/** @param attributes of numbers that follow x, y and n in the kernel's parameters, with their defaults */
+function unary(float: string, int: string | undefined, attributes: Readonly<Record<string, number>> = {}): Kernel {
+  return (backend, inputs, attrs) => {
+    const x = input(inputs, 'x');
+    const more = Object.entries(attributes).map(([name, fallback]) => numberAttr(attrs, name, fallback));
+    if (isFloat(x) || int === undefined) return mapFloat(backend, float, x, ...more);
+    return map(backend, int, x, 'int32', ...more);
+  };
+}
+
+function rounding(kernel: string): Kernel {
   return (backend, inputs) => {
     const x = input(inputs, 'x');
-    if (isFloat(x)) return map(backend, float, x, 'float32');
-    if (int !== undefined) return map(backend, int, x, 'int32');
-    throw new BackendError('E_DTYPE_UNSUPPORTED', `native ${name}: got dtype ${x.dtype}, expected float32`);
+    return isFloat(x) ? map(backend, kernel, x, 'float32') : backend.share(x, x.shape);
   };
 }
 
 function predicate(kernel: string): Kernel {
-  return (backend, inputs) => map(backend, kernel, input(inputs, 'x'), 'bool');
+  return (backend, inputs) => {
+    const float = cast(backend, input(inputs, 'x'), 'float32');
+    const y = map(backend, kernel, float, 'bool');
+    backend.discard(float);
+    return y;
+  };
 }
+
+const linSpace: Kernel = (backend, _inputs, attrs) => {
+  const [start, stop, count] = [numberAttr(attrs, 'start'), numberAttr(attrs, 'stop'), numberAttr(attrs, 'num')];
+  const values = Float32Array.from({ length: count }, (_, i) => start + (i * (stop - start)) / Math.max(1, count - 1));
+  return { dataId: backend.write(values, [count], 'float32'), shape: [count], dtype: 'float32' };
+};
 
 const range: Kernel = (backend, _inputs, attrs) => {
   const start = numberAttr(attrs, 'start');
@@ -114,10 +162,12 @@ const range: Kernel = (backend, _inputs, attrs) => {
 
 export function registerUnary(backendName: string): void {
   registerWidening(backendName, {
-    ...Object.fromEntries(Object.entries(UNARY).map(([name, [float, int]]) => [name, unary(name, float, int)])),
+    ...Object.fromEntries(Object.entries(UNARY).map(([name, [float, int]]) => [name, unary(float, int)])),
+    ...Object.fromEntries(Object.entries(ROUNDING).map(([name, kernel]) => [name, rounding(kernel)])),
     ...Object.fromEntries(Object.entries(PREDICATES).map(([name, kernel]) => [name, predicate(kernel)])),
-    Step: (backend, inputs, attrs) =>
-      map(backend, 'step', input(inputs, 'x'), 'float32', numberAttr(attrs, 'alpha', 0)),
+    Step: unary('step', 'step_int', { alpha: 0 }),
+    LeakyRelu: unary('leaky_relu', undefined, { alpha: 0.2 }),
+    ClipByValue: unary('clip', 'clip_int', { clipValueMin: -Infinity, clipValueMax: Infinity }),
   });
   registerTable(backendName, {
     LogicalNot: (backend, inputs) => map(backend, 'logical_not', input(inputs, 'x'), 'bool'),
@@ -129,5 +179,6 @@ export function registerUnary(backendName: string): void {
     ZerosLike: filledLike(0),
     OnesLike: filledLike(1),
     Range: range,
+    LinSpace: linSpace,
   });
 }
