@@ -102,6 +102,8 @@ export interface Device {
 
   /** Reserves memory for at least `bytes`; 0 bytes give address 0. Throws BackendError E_OUT_OF_MEMORY. */
   alloc(bytes: number): number;
+  /** Says what lies at an address, for messages about full memory; devices that cannot use it leave it out. */
+  describe?(address: number, shape: readonly number[], storage: Storage): void;
   /** Returns memory; `bytes` as given to `alloc`. Launches already queued may still use it. */
   free(address: number, bytes: number): void;
   /** Copies host values to the device. */

@@ -63,6 +63,9 @@ function wordsOf(values: BackendValues, dtype: DataType): HostArray {
 export class NativeBackend extends KernelBackend {
   private readonly records: DataStorage<StorageRecord>;
 
+  /** How frozen weights and activations are to be stored; trained weights and optimizer state are f32 always. */
+  workStorage: FloatStorage = 'f32';
+
   constructor(readonly device: Device) {
     super();
     this.records = new DataStorage<StorageRecord>(this, engine());
@@ -72,7 +75,9 @@ export class NativeBackend extends KernelBackend {
   make(shape: number[], dtype: DataType, storage: Storage = dtype === 'float32' ? 'f32' : 'i32'): TensorInfo {
     const bytes = util.sizeFromShape(shape) * STORAGE_BYTES[storage];
     const dataId = {};
-    this.records.set(dataId, { address: this.device.alloc(bytes), bytes, dtype, storage, refCount: 1 });
+    const address = this.device.alloc(bytes);
+    this.device.describe?.(address, shape, storage);
+    this.records.set(dataId, { address, bytes, dtype, storage, refCount: 1 });
     return { dataId, shape, dtype };
   }
 
@@ -238,6 +243,7 @@ export class NativeBackend extends KernelBackend {
     const storage = dtype === 'float32' ? 'f32' : 'i32';
     const bytes = util.sizeFromShape(shape) * STORAGE_BYTES[storage];
     const address = this.device.alloc(bytes);
+    this.device.describe?.(address, shape, storage);
     if (bytes > 0) this.device.write(address, words);
     this.records.set(dataId, { address, bytes, dtype, storage, refCount });
   }

@@ -9,8 +9,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { MimicChatModel } from '../model/mimic-chat.js';
 import type { Parameter } from '../model/parameters.js';
+import { valueAndGradients } from './backward.js';
 import type { Batch } from './batch.js';
-import { addGradients, type Gradients } from './gradients.js';
+import { addGradients, byName, type Gradients } from './gradients.js';
 import { headLoss, inputEmbeddings, type LanguageLossOptions } from './language-loss.js';
 
 export function checkpointedLossAndGradients(
@@ -59,15 +60,10 @@ function backward(
 ): Backward {
   const values = parameters.map((parameter) => parameter.value);
   const input = x ?? tf.scalar(0);
-  const { value, grads } = tf.engine().gradients(() => segment(input), [input, ...values], dy, true);
-  const [dx, ...rest] = grads;
-  const gradients: Gradients = new Map();
-  for (const [i, { name }] of parameters.entries()) {
-    const gradient = rest[i];
-    if (gradient !== undefined && gradient !== null) gradients.set(name, gradient);
-  }
+  const { value, gradients } = valueAndGradients(() => segment(input), [input, ...values], dy);
+  const [dx, ...rest] = gradients;
   input.dispose();
-  return { value, dx: dx ?? tf.scalar(0), gradients };
+  return { value, dx: dx ?? tf.scalar(0), gradients: byName(parameters, rest) };
 }
 
 /** Parameters of each decoder block, and those around the stack (before it, after it, or both when tied). */

@@ -39,6 +39,8 @@ export function headLoss(
 ): tf.Scalar {
   const [, , c] = hidden_BLC.shape;
   const predicting_NC = gatherRows(tf.reshape(hidden_BLC, [-1, c]), batch.rows);
-  const losses_N = linearCrossEntropy(predicting_NC, model.decoder.outputWeight, batch.labels, { labelSmoothing });
+  const { outputWeight, trainsOutput } = model.decoder;
+  const head = { labelSmoothing, frozenWeight: !trainsOutput };
+  const losses_N = linearCrossEntropy(predicting_NC, outputWeight, batch.labels, head);
   return tf.mul(tf.sum(tf.mul(losses_N, tf.tensor1d(batch.weights))), 1 / normalizer) as tf.Scalar;
 }

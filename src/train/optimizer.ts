@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { CheckpointError, ConfigError, ShapeError } from '../base/errors.js';
-import { adamW, globalNorm } from '../ops/index.js';
+import { type AdamWTensors, adamWMany, globalNorm } from '../ops/index.js';
 
 export interface OptimizedParameter {
   readonly name: string;
@@ -88,22 +88,30 @@ export class AdamW {
     if (!Number.isFinite(norm)) throw notFinite(gradients, norm);
     const { maxGradNorm, beta1, beta2, eps } = this.options;
     const gradScale = maxGradNorm === 0 ? 1 : Math.min(1, maxGradNorm / (norm + CLIP_EPS));
-    for (const slot of slots) {
-      const { name } = slot.parameter;
-      const grad = gradients.get(name);
-      if (grad === undefined) continue;
-      const param = currentValue(slot);
-      slot.step++;
-      const { m, v, step, weightDecay, lrScale } = slot;
-      const hyper = { lr: lr * lrScale, beta1, beta2, eps, weightDecay, step, gradScale };
-      const [nextParam, nextM, nextV] = adamW({ param, grad, m, v }, hyper);
+    // All values are looked up before the first count changes: a stale one changes nothing.
+    const updates = slots.map((slot) => ({ ...this.tensorsOf(slot, gradients), ...this.hyper(slot, lr) }));
+    const results = adamWMany(updates, { beta1, beta2, eps, gradScale });
+    for (const [i, [nextParam, nextM, nextV]] of results.entries()) {
+      const [slot, update] = [slots[i], updates[i]];
+      if (slot === undefined || update === undefined) throw new RangeError(`AdamW: an update too many (${i})`);
+      slot.step = update.step;
       slot.lastSet = tf.keep(nextParam);
       slot.m = tf.keep(nextM);
       slot.v = tf.keep(nextV);
-      this.options.setValue(name, nextParam);
-      tf.dispose([param, m, v]);
+      this.options.setValue(slot.parameter.name, nextParam);
+      tf.dispose([update.param, update.m, update.v]);
     }
     return norm;
+  }
+
+  private tensorsOf(slot: Slot, gradients: ReadonlyMap<string, tf.Tensor>): AdamWTensors {
+    const grad = gradients.get(slot.parameter.name);
+    if (grad === undefined) throw new RangeError(`AdamW: no gradient of ${slot.parameter.name}`);
+    return { param: currentValue(slot), grad, m: slot.m, v: slot.v };
+  }
+
+  private hyper({ weightDecay, lrScale, step }: Slot, lr: number) {
+    return { lr: lr * lrScale, weightDecay, step: step + 1 };
   }
 
   /** A copy on the host; waits for the device. */

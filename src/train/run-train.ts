@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { type BackendName, useBackend } from '../backend/select.js';
+import { type BackendOptions, useBackend } from '../backend/select.js';
 import { writeFileAtomic } from '../base/atomic-file.js';
 import { loadConfig } from '../base/config.js';
 import { EventLog } from '../base/event-log.js';
@@ -18,14 +18,12 @@ import { startupTable } from './startup-table.js';
 import { TensorBoardWriter } from './tensorboard.js';
 import { type TuneResult, type TuneStep, tune } from './tune.js';
 
-export interface RunTrainOptions {
+export interface RunTrainOptions extends BackendOptions {
   readonly configFile: string;
   readonly overrides: readonly string[];
   readonly resume: boolean;
   readonly dryRun: boolean;
   readonly ablate?: Ablation | undefined;
-  readonly backend?: BackendName | undefined;
-  readonly threads?: number | undefined;
 }
 
 /** @returns interrupted: a signal ended the run, after a checkpoint */
@@ -41,7 +39,7 @@ export async function runTrain(options: RunTrainOptions): Promise<{ interrupted:
     process.stdout.write(`${await dryRun(config)}\n`);
     return { interrupted: false };
   }
-  const chosen = await useBackend({ backend: options.backend, threads: options.threads });
+  const chosen = await useBackend(options);
   log.info(`backend ${chosen.name}: ${chosen.reason}`);
   const dir = join(config.out, config.name);
   await mkdir(dir, { recursive: true });

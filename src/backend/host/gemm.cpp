@@ -4,10 +4,14 @@
 // its thread's scratch, so there are no barriers; the cut only repeats some packing of the smaller operand.
 #include <omp.h>
 
-#include "tile.h"
+#include "openblas.h"
 
 constexpr i64 BLOCK_K = 256, BLOCK_M = 20 * MR, BLOCK_N = 1024, BLOCK_LINES = 32, ROUNDED_ROWS = 4 * BLOCK_M;
 constexpr double SMALL_FLOPS = 1e7, LARGE_FLOPS = 4e7;
+
+// Numbers in one word of a packed operand.
+template <class T>
+constexpr i64 PER_WORD = PAIRED && std::is_same_v<T, bf16> ? 2 : 1;
 
 static thread_local Scratch rows_scratch, columns_scratch, sums_scratch;
 
@@ -37,8 +41,8 @@ static i64 multiply_in_place(i64 M, i64 N, i64 K, Matrix<float> a, Matrix<float>
 // Blocks of depth, columns and rows, packed.
 template <class T>
 static void multiply_packed(i64 M, i64 N, i64 K, Matrix<T> a, Matrix<T> b, const Target& out) {
-  constexpr bool pairs = PAIRED && std::is_same_v<T, bf16>;
-  constexpr i64 per_word = pairs ? 2 : 1;
+  constexpr i64 per_word = PER_WORD<T>;
+  constexpr bool pairs = per_word == 2;
   float* packed_b = columns_scratch.get(pad(least(N, BLOCK_N)) * BLOCK_K);
   const bool readable = std::is_same_v<T, float> ? a.col == 1 || a.row == 1 : pairs && a.col == 1 && K % 2 == 0;
   const bool pack_a = !readable || N > 4 * NR;
@@ -71,7 +75,7 @@ static void multiply_packed(i64 M, i64 N, i64 K, Matrix<T> a, Matrix<T> b, const
 // A result that is kept rounded grows in fp32 scratch first.
 template <class T>
 static void multiply_rounded(i64 M, i64 N, i64 K, Matrix<T> a, Matrix<T> b, const Target& out) {
-  const bool one_block = K <= BLOCK_K && !out.accumulate;
+  const bool one_block = K <= BLOCK_K * PER_WORD<T> && !out.accumulate;
   for (i64 m0 = 0; m0 < M; m0 += ROUNDED_ROWS)
     for (i64 n0 = 0; n0 < N; n0 += BLOCK_N) {
       const i64 rows = least(M - m0, ROUNDED_ROWS), cols = least(N - n0, BLOCK_N);
@@ -123,8 +127,24 @@ struct Gemm {
   i64 batch, stride_a, stride_b, stride_c;
 };
 
+// The same product in OpenBLAS's hands.
+static void run_blas(const Gemm& g, const float* a, const float* b) {
+  const i64 block = blas_block(g.m, g.n), blocks_m = (g.m + block - 1) / block, blocks_n = (g.n + block - 1) / block;
+  const i64 lda = g.trans_a ? g.m : g.k, ldb = g.trans_b ? g.k : g.n;
+#pragma omp parallel for schedule(dynamic)
+  for (i64 task = 0; task < g.batch * blocks_m * blocks_n; task++) {
+    const i64 item = task / (blocks_m * blocks_n), m0 = task / blocks_n % blocks_m * block, n0 = task % blocks_n * block;
+    Target out = part(g.out, m0, n0, true, true);
+    out.c += item * g.stride_c;
+    blas_multiply(g.trans_a, g.trans_b, least(g.m - m0, block), least(g.n - n0, block), g.k,
+                  a + item * g.stride_a + (g.trans_a ? m0 : m0 * lda), lda, b + item * g.stride_b + (g.trans_b ? n0 * ldb : n0), ldb, out);
+  }
+}
+
 template <class T>
 static void run(const Gemm& g, const T* a, const T* b) {
+  if constexpr (std::is_same_v<T, float>)
+    if (!g.out.rounded && blas_takes(g.m, g.n, g.k)) return run_blas(g, a, b);
   const auto [trans_a, trans_b, m, n, k, out, batch, stride_a, stride_b, stride_c] = g;
   const i64 threads = omp_get_max_threads();
   const double flops = 2.0 * m * n * k;

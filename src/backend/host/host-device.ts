@@ -1,5 +1,6 @@
 /** The host processor as a device: kernels compiled by the C++ compiler, called through koffi, parallel through OpenMP. */
 import { availableParallelism, cpus } from 'node:os';
+import { dirname } from 'node:path';
 import { type LibraryHandle, load } from 'koffi';
 import { BackendError } from '../../base/errors.js';
 import { nearest } from '../../base/nearest.js';
@@ -15,6 +16,8 @@ import {
   type HostArray,
 } from '../device.js';
 import { buildLibrary } from './compile.js';
+import { measureGemm } from './gemm-speed.js';
+import { chooseGemm, type GemmChoice, type GemmOptions } from './openblas.js';
 
 type Kernel = (...parameters: number[]) => number;
 
@@ -24,14 +27,15 @@ type Kernel = (...parameters: number[]) => number;
  */
 const WAIT_POLICY = 'passive';
 
-export interface HostDeviceOptions {
+export interface HostDeviceOptions extends GemmOptions {
   /** Threads of each kernel; default OMP_NUM_THREADS, else all cores that this process may use. */
   readonly threads?: number | undefined;
 }
 
 export class HostDevice implements Device {
   readonly kind = 'host';
-  readonly scratchBytes = 4 * 2 ** 20;
+  readonly scratchBytes = 16 * 2 ** 20;
+  private choice: GemmChoice = { library: 'builtin', reason: 'not chosen yet', gflops: {} };
   private launches = 0;
   private flops = 0;
   private readonly pool: CachingPool;
@@ -72,6 +76,16 @@ export class HostDevice implements Device {
     const copyIn = library.func('host_copy', 'void', ['uint64', 'const void *', 'uint64']);
     const copyOut = library.func('host_copy', 'void', ['void *', 'uint64', 'uint64']);
     const device = new HostDevice(built.compiler, kernels, copyIn, copyOut);
+    device.useThreads(1);
+    device.choice = await chooseGemm(library, dirname(built.path), options, (select) =>
+      measureGemm({
+        alloc: device.kernel('host_alloc'),
+        free: device.kernel('host_free'),
+        write: (address, values) => device.write(address, values),
+        multiply: (problem) => device.multiply(problem),
+        select,
+      }),
+    );
     device.useThreads(options.threads ?? (Number(process.env['OMP_NUM_THREADS']) || availableParallelism()));
     return device;
   }
@@ -79,6 +93,11 @@ export class HostDevice implements Device {
   get name(): string {
     const threads = this.kernel('host_threads')();
     return `${cpus()[0]?.model.trim() ?? process.arch}, ${threads} threads, ${this.compiler}`;
+  }
+
+  /** Which library multiplies large fp32 matrices, and why. */
+  get gemmChoice(): GemmChoice {
+    return this.choice;
   }
 
   /** Results do not depend on the number of threads. */
@@ -110,29 +129,7 @@ export class HostDevice implements Device {
   gemm(p: GemmProblem): void {
     this.launches++;
     this.flops += gemmFlops(p);
-    const transposeA = p.transposeA ? 1 : 0;
-    const transposeB = p.transposeB ? 1 : 0;
-    const accumulate = p.accumulate ? 1 : 0;
-    this.hostGemm(
-      transposeA,
-      transposeB,
-      p.m,
-      p.n,
-      p.k,
-      p.storage === 'bf16' ? 1 : 0,
-      p.resultStorage === 'bf16' ? 1 : 0,
-      p.a,
-      p.b,
-      p.c,
-      p.bias,
-      p.scale,
-      accumulate,
-      p.activation === 'gelu' ? 1 : 0,
-      p.batch,
-      p.strideA,
-      p.strideB,
-      p.strideC,
-    );
+    this.multiply(p);
   }
 
   attention(p: AttentionProblem): void {
@@ -140,6 +137,7 @@ export class HostDevice implements Device {
     this.flops += attentionFlops(p);
     const causal = p.causal ? 1 : 0;
     this.hostAttention(
+      p.storage === 'bf16' ? 1 : 0,
       p.q,
       p.k,
       p.v,
@@ -166,6 +164,7 @@ export class HostDevice implements Device {
     const { dy, q, k, v, o, keyMask, lse, dq, dk, dv, batch, queries, keys } = p;
     const { capacity, keyCount, heads, groups, headDim, scale } = p;
     this.hostAttentionGrad(
+      p.storage === 'bf16' ? 1 : 0,
       dy,
       q,
       k,
@@ -199,6 +198,32 @@ export class HostDevice implements Device {
 
   dispose(): void {
     this.pool.trim();
+  }
+
+  private multiply(p: GemmProblem): void {
+    const transposeA = p.transposeA ? 1 : 0;
+    const transposeB = p.transposeB ? 1 : 0;
+    const accumulate = p.accumulate ? 1 : 0;
+    this.hostGemm(
+      transposeA,
+      transposeB,
+      p.m,
+      p.n,
+      p.k,
+      p.storage === 'bf16' ? 1 : 0,
+      p.resultStorage === 'bf16' ? 1 : 0,
+      p.a,
+      p.b,
+      p.c,
+      p.bias,
+      p.scale,
+      accumulate,
+      p.activation === 'gelu' ? 1 : 0,
+      p.batch,
+      p.strideA,
+      p.strideB,
+      p.strideC,
+    );
   }
 
   private kernel(name: string): Kernel {

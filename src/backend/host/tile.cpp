@@ -21,7 +21,8 @@ static inline vec multiply_add(float s, vec b, vec acc) {
   return acc + s * b;
 }
 
-template <int ROWS, int VECS, bool PAIRS>
+// PACKED: both operands are, so that all distances in memory are known here.
+template <int ROWS, int VECS, bool PAIRS, bool PACKED>
 static void tile(const TileCall& t) {
   constexpr int WIDTH = VECS * LANES;
   vec acc[ROWS][VECS];
@@ -34,7 +35,7 @@ static void tile(const TileCall& t) {
     for (int m = 0; m < ROWS; m++) __builtin_prefetch(t.c + m * t.ldc, 1), __builtin_prefetch(t.c + m * t.ldc + LANES, 1);
   const char* a = t.a;
   const float* b = t.b;
-  const i64 row = t.row, col = t.col, b_row = t.b_row;
+  const i64 row = PACKED ? 4 : t.row, col = PACKED ? 4 * ROWS : t.col, b_row = PACKED ? VECS * LANES : t.b_row;
   for (i64 k = t.depth; k > 0; k--, a += col, b += b_row) {
     vec bk[VECS];
 #pragma GCC unroll 2
@@ -74,19 +75,26 @@ static void tile(const TileCall& t) {
 }
 
 typedef void (*Tile)(const TileCall&);
-template <bool PAIRS, int... I>
-static Tile choose_tile(i64 rows, bool wide, std::integer_sequence<int, I...>) {
-  static constexpr Tile narrow[] = {tile<I + 1, 1, PAIRS>...}, full[] = {tile<I + 1, 2, PAIRS>...};
+template <bool PAIRS, bool PACKED, int... I>
+static Tile tile_of(i64 rows, bool wide, std::integer_sequence<int, I...>) {
+  static constexpr Tile narrow[] = {tile<I + 1, 1, PAIRS, PACKED>...}, full[] = {tile<I + 1, 2, PAIRS, PACKED>...};
   return (wide ? full : narrow)[rows - 1];
 }
 
+static Tile choose_tile(i64 rows, bool wide, bool pairs, bool packed) {
+  constexpr auto heights = std::make_integer_sequence<int, MR>();
+  if (pairs) return packed ? tile_of<PAIRED, true>(rows, wide, heights) : tile_of<PAIRED, false>(rows, wide, heights);
+  return packed ? tile_of<false, true>(rows, wide, heights) : tile_of<false, false>(rows, wide, heights);
+}
+
 // What is done with finished numbers, while they are in L1.
-static void finish(float* c, i64 ldc, i64 rows, i64 cols, bool gelu, bf16* rounded, i64 ld_rounded) {
-  for (i64 m = 0; m < rows; m++, c += ldc, rounded += ld_rounded) {
-    if (gelu)
+static void finish(float* c, i64 ldc, i64 rows, i64 cols, const Target& out, i64 m0, i64 n0) {
+  for (i64 m = 0; m < rows; m++, c += ldc) {
+    if (out.gelu)
 #pragma omp simd
       for (i64 n = 0; n < cols; n++) c[n] = gelu_(c[n]);
-    if (ld_rounded == 0) continue;
+    if (!out.rounded) continue;
+    bf16* rounded = out.rounded + (m0 + m) * out.ld_rounded + n0;
     i64 n = 0;
     for (; n + LANES <= cols; n += LANES) store(rounded + n, load(c + n));
     if (n < cols) store_part(rounded + n, load_part(c + n, cols - n), cols - n);
@@ -94,7 +102,6 @@ static void finish(float* c, i64 ldc, i64 rows, i64 cols, bool gelu, bf16* round
 }
 
 void multiply_panels(i64 rows, i64 cols, i64 depth, Rows a, Panels b, const Target& out) {
-  constexpr auto heights = std::make_integer_sequence<int, MR>();
   TileCall call = {};
   call.depth = depth;
   call.ldc = out.ldc ? out.ldc : NR;
@@ -112,9 +119,8 @@ void multiply_panels(i64 rows, i64 cols, i64 depth, Rows a, Panels b, const Targ
       call.row = a.row ? a.row : 4;
       call.col = a.row ? a.col : 4 * height;
       call.c = out.ldc ? out.c + m * out.ldc + n : out.c;
-      (b.pairs ? choose_tile<PAIRED>(height, wide, heights) : choose_tile<false>(height, wide, heights))(call);
-      if (out.gelu || out.rounded)
-        finish(call.c, call.ldc, height, call.cols, out.gelu, out.rounded + m * out.ld_rounded + n, out.ld_rounded);
+      choose_tile(height, wide, b.pairs, !a.row && !b.row)(call);
+      if (out.gelu || out.rounded) finish(call.c, call.ldc, height, call.cols, out, m, n);
     }
   }
 }

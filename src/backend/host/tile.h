@@ -5,7 +5,8 @@
 // are cut.
 //
 // bf16 comes in two ways. Widened while it is packed, it is then like any float. Or, where the processor multiplies bf16
-// itself (PAIRED), as words of two neighbours in k, which one instruction multiplies and adds: `depth` then counts words.
+// itself (PAIRED), as words of two neighbours in k, which one instruction multiplies and adds (denormals count as 0 there):
+// `depth` then counts words.
 #pragma once
 #include "lanes.h"
 

@@ -22,6 +22,7 @@ typedef unsigned short u16;
 #ifdef __CUDACC__
 
 #define GLOBAL __global__ void
+#define UNUSED_FUNCTION static __device__ __attribute__((unused)) void
 #define DEVICE static __device__ __forceinline__
 #define MEMBER __device__ __forceinline__
 #define FOR_EACH(i, n) for (i64 i = blockIdx.x * (i64)blockDim.x + threadIdx.x; i < (n); i += (i64)gridDim.x * blockDim.x)
@@ -70,6 +71,7 @@ DEVICE float erf_(float x) { return erff(x); }
 
 #define PRAGMA(...) _Pragma(#__VA_ARGS__)
 #define GLOBAL void
+#define UNUSED_FUNCTION static __attribute__((unused)) void
 #define DEVICE static inline __attribute__((always_inline))
 #define MEMBER inline __attribute__((always_inline))
 // Below this many elements (12 to 60 microseconds of work) waking a second thread costs more than it brings.
@@ -180,8 +182,8 @@ struct bf16 {
 typedef bf16 stored;
 typedef u16 cell;
 #define STORED_NAME(name) JOIN(name, _bf16)
-// The plain kernels of the file belong to its first compilation.
-#define KERNEL static __attribute__((unused)) GLOBAL
+// The plain kernels of the file belong to its first compilation; here they are functions that nobody calls.
+#define KERNEL UNUSED_FUNCTION
 #else
 typedef float stored;
 typedef u32 cell;

@@ -35,9 +35,24 @@ STORED_KERNEL(rms_norm)(const stored* x, const float* gamma, stored* y, i64 rows
   }
 }
 
-// dx = s (g - mean(g) - z mean(g z)) with g = dy gamma, z = (x - mean) s. Without centring (RMS norm) mean(g) drops out.
+// s = x + r, the residual's sum, and y = its RMS norm. y is of the sum as it is stored: the backward pass sees no other.
+STORED_KERNEL(add_rms_norm)(const stored* x, const stored* r, const float* gamma, stored* s, stored* y, i64 rows, i64 cols, float eps) {
+  FOR_ROW(row, rows, cols) {
+    const stored* px = x + row * cols;
+    const stored* pr = r + row * cols;
+    stored* ps = s + row * cols;
+    stored* py = y + row * cols;
+    FOR_LANE(i, cols) ps[i] = px[i] + pr[i];
+    const float scale = inverse_deviation(ps, 0.0f, cols, eps);
+    FOR_LANE(i, cols) py[i] = ps[i] * scale * gamma[i];
+  }
+}
+
+// dx = s (g - mean(g) - z mean(g z)) with g = dy gamma, z = (x - mean) s. Without centring (RMS norm) mean(g) drops out. ADDS: plus `added`.
 // In f32 g waits in dx: rounded once, so that g - mean(g) is exactly 0 in a row of one channel. bf16 is too coarse for that.
-DEVICE void norm_grad_row(const stored* dy, const stored* x, const float* gamma, stored* dx, i64 n, float eps, bool centred) {
+template <bool ADDS = false>
+DEVICE void norm_grad_row(const stored* dy, const stored* x, const float* gamma, stored* dx, i64 n, float eps, bool centred,
+                          const stored* added = nullptr) {
   const bool waits = sizeof(stored) == sizeof(float);
   const float mean = centred ? mean_of(x, n) : 0.0f, scale = inverse_deviation(x, mean, n, eps);
   float sum_g = 0, sum_gz = 0;
@@ -48,7 +63,8 @@ DEVICE void norm_grad_row(const stored* dy, const stored* x, const float* gamma,
   const float mean_g = centred ? block_sum(sum_g) / n : 0.0f;
   FOR_LANE(i, n) {
     const float g = waits ? float(dx[i]) : dy[i] * gamma[i];
-    dx[i] = scale * (g - mean_g - (x[i] - mean) * scale * mean_gz);
+    const float slope = scale * (g - mean_g - (x[i] - mean) * scale * mean_gz);
+    dx[i] = ADDS ? slope + added[i] : slope;
   }
 }
 
@@ -58,6 +74,12 @@ STORED_KERNEL(layer_norm_grad_x)(const stored* dy, const stored* x, const float*
 
 STORED_KERNEL(rms_norm_grad_x)(const stored* dy, const stored* x, const float* gamma, stored* dx, i64 rows, i64 cols, float eps) {
   FOR_ROW(r, rows, cols) norm_grad_row(dy + r * cols, x + r * cols, gamma, dx + r * cols, cols, eps, false);
+}
+
+// Of add_rms_norm, for both operands: ds + what comes through the norm.
+STORED_KERNEL(add_rms_norm_grad)(const stored* ds, const stored* dy, const stored* s, const float* gamma, stored* dx, i64 rows, i64 cols,
+  float eps) {
+  FOR_ROW(r, rows, cols) norm_grad_row<true>(dy + r * cols, s + r * cols, gamma, dx + r * cols, cols, eps, false, ds + r * cols);
 }
 
 // Partial sums over chunks of `chunk` tokens: dgamma[c] = sum dy z, dbeta[c] = sum dy; sum_columns finishes them.

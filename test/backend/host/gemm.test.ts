@@ -1,4 +1,4 @@
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { FloatStorage, GemmProblem } from '../../../src/backend/device.js';
 import { at } from '../../support/host-tensor.js';
 import { erf } from '../../support/op-references.js';
@@ -64,61 +64,87 @@ const nameOf = (c: Case) =>
     ...(c.scale === undefined ? [] : [`scale ${c.scale}`]),
   ].join(', ');
 
-interface Operands {
+/** The operands as op(A) [batch, m, k] and op(B) [batch, k, n], and what the product is, before rounding. */
+interface Product {
   readonly a: Float64Array;
   readonly b: Float64Array;
   readonly bias: Float64Array;
   readonly before: Float64Array;
+  readonly want: Float64Array;
+  /** Sums of the terms' sizes, which bound what a sum in fp32 may lose. */
+  readonly sizes: Float64Array;
 }
 
-/** Largest error of one product, of the sum of its terms' sizes (which bounds what fp32 summation may lose). */
-function worstError(problem: GemmProblem, { a, b, bias, before }: Operands, got: Float64Array): number {
-  const { m, n, k, batch, strideA, strideB, transposeA, transposeB, scale, accumulate, activation } = problem;
-  let worst = 0;
+function productOf(c: Case, storage: FloatStorage): Product {
+  const { m, n, k, batch = 1, scale = 1 } = c;
+  const a = randomValues('a', batch * m * k, storage);
+  const b = randomValues('b', (c.sharedB ? 1 : batch) * k * n, storage);
+  const bias = randomValues('bias', n, 'f32');
+  const before = randomValues('c', batch * m * n, 'bf16');
+  const [want, sizes] = [new Float64Array(batch * m * n), new Float64Array(batch * m * n)];
   for (let item = 0; item < batch; item++) {
     for (let row = 0; row < m; row++) {
       for (let col = 0; col < n; col++) {
         const index = (item * m + row) * n + col;
-        const first = (problem.bias === 0 ? 0 : at(bias, col)) + (accumulate ? at(before, index) : 0);
-        let [sum, size] = [first, Math.abs(first) + 1e-30];
+        const [startA, startB] = [(item * m + row) * k, c.sharedB ? col : item * k * n + col];
+        let sum = (c.bias ? at(bias, col) : 0) + (c.accumulate ? at(before, index) : 0);
+        let size = Math.abs(sum) + 1e-30;
         for (let i = 0; i < k; i++) {
-          const x = at(a, item * strideA + (transposeA ? i * m + row : row * k + i));
-          const term = scale * x * at(b, item * strideB + (transposeB ? col * k + i : i * n + col));
+          const term = scale * (a[startA + i] ?? 0) * (b[startB + i * n] ?? 0);
           sum += term;
           size += Math.abs(term);
         }
-        const want = activation === 'gelu' ? gelu(sum) : sum;
-        // One rounding of the result is the storage's own.
-        const exact = rounded(want, problem.resultStorage);
-        const value = at(got, index);
-        const error = Math.max(0, Math.abs(value - want) - Math.abs(exact - want)) / size;
-        worst = Math.max(worst, Number.isNaN(value) ? Number.POSITIVE_INFINITY : error);
+        want[index] = c.gelu ? gelu(sum) : sum;
+        sizes[index] = size;
       }
     }
   }
+  return { a, b, bias, before, want, sizes };
+}
+
+/** Each [rows, cols] matrix of a batch as [cols, rows]. */
+function transposed(values: Float64Array, rows: number, cols: number): Float64Array {
+  const size = rows * cols;
+  return values.map((_, i) => {
+    const within = i % size;
+    return at(values, i - within + (within % rows) * cols + Math.floor(within / rows));
+  });
+}
+
+/** Largest error of one product, of the sizes' sums; the one rounding of the result is the storage's own. */
+function worstError({ want, sizes }: Product, got: Float64Array, storage: FloatStorage): number {
+  let worst = 0;
+  want.forEach((value, i) => {
+    const spent = Math.abs(rounded(value, storage) - value);
+    const error = (Math.abs(at(got, i) - value) - spent) / at(sizes, i);
+    worst = Math.max(worst, Number.isNaN(error) ? Number.POSITIVE_INFINITY : error);
+  });
   return worst;
 }
 
-function runCase(c: Case, storage: FloatStorage, resultStorage: FloatStorage, transposes: [boolean, boolean]): number {
+interface Way {
+  readonly storage: FloatStorage;
+  readonly resultStorage: FloatStorage;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+function run(c: Case, { a, b, bias, before }: Product, way: Way): Float64Array {
   const { m, n, k, batch = 1 } = c;
-  const [transposeA, transposeB] = transposes;
-  const operands: Operands = {
-    a: randomValues('a', batch * m * k, storage),
-    b: randomValues('b', (c.sharedB ? 1 : batch) * k * n, storage),
-    bias: randomValues('bias', n, 'f32'),
-    before: randomValues('c', batch * m * n, resultStorage),
-  };
+  const { storage, resultStorage, transposeA, transposeB } = way;
   const results = batch * m * n;
-  const address = c.accumulate ? buffers.of(operands.before, resultStorage) : buffers.empty(results, resultStorage);
   const problem: GemmProblem = {
-    ...{ storage, resultStorage, transposeA, transposeB, m, n, k, batch, strideC: m * n },
-    ...{ a: buffers.of(operands.a, storage), b: buffers.of(operands.b, storage), c: address },
-    ...{ strideA: m * k, strideB: c.sharedB ? 0 : k * n, scale: c.scale ?? 1, accumulate: c.accumulate ?? false },
-    bias: c.bias ? buffers.of(operands.bias, 'f32') : 0,
+    ...{ ...way, m, n, k, batch, strideA: m * k, strideB: c.sharedB ? 0 : k * n, strideC: m * n },
+    a: buffers.of(transposeA ? transposed(a, m, k) : a, storage),
+    b: buffers.of(transposeB ? transposed(b, k, n) : b, storage),
+    c: c.accumulate ? buffers.of(before, resultStorage) : buffers.empty(results, resultStorage),
+    ...{ scale: c.scale ?? 1, accumulate: c.accumulate ?? false, bias: c.bias ? buffers.of(bias, 'f32') : 0 },
     activation: c.gelu ? 'gelu' : 'none',
   };
   device.gemm(problem);
-  return worstError(problem, operands, readValues(address, results, resultStorage));
+  const values = readValues(problem.c, results, resultStorage);
+  buffers.free();
+  return values;
 }
 
 // Measured, of the sum of the terms' sizes: 2.4e-7 for f32, 1.5e-7 for bf16.
@@ -126,18 +152,39 @@ const TOLERANCE = 5e-7;
 
 describe('the host matrix product', () => {
   afterEach(() => buffers.free());
-  afterAll(() => device.useThreads(2));
 
   for (const storage of ['f32', 'bf16'] as const) {
-    for (const resultStorage of ['f32', 'bf16'] as const) {
-      it.each(CASES.map((c) => [nameOf(c), c] as const))(`${storage} into ${resultStorage}: %s`, (_, c) => {
+    it.each(CASES.map((c) => [nameOf(c), c] as const))(`of ${storage}: %s`, (_, c) => {
+      const product = productOf(c, storage);
+      for (const resultStorage of ['f32', 'bf16'] as const) {
         for (const transposeA of [false, true]) {
           for (const transposeB of [false, true]) {
-            const error = runCase(c, storage, resultStorage, [transposeA, transposeB]);
-            expect(error, `A ${transposeA}, B ${transposeB} transposed`).toBeLessThan(TOLERANCE);
+            const way: Way = { storage, resultStorage, transposeA, transposeB };
+            expect(worstError(product, run(c, product, way), resultStorage), JSON.stringify(way)).toBeLessThan(
+              TOLERANCE,
+            );
           }
         }
-      });
-    }
+      }
+    });
   }
+
+  it.each(['f32', 'bf16'] as const)('of %s: gives the same bits with any number of threads', (storage) => {
+    for (const c of [
+      { m: 150, n: 170, k: 300 },
+      { m: 5, n: 1500, k: 700 },
+    ]) {
+      const product = productOf(c, storage);
+      for (const transposeB of [false, true]) {
+        const way: Way = { storage, resultStorage: storage, transposeA: false, transposeB };
+        device.useThreads(1);
+        const alone = run(c, product, way);
+        for (const threads of [2, 3, 8]) {
+          device.useThreads(threads);
+          expect(run(c, product, way)).toEqual(alone);
+        }
+      }
+    }
+    device.useThreads(2);
+  });
 });

@@ -40,10 +40,15 @@ export class Buffers {
   }
 
   of(values: Float64Array, storage: FloatStorage): number {
-    const words = storage === 'bf16' ? Uint16Array.from(values, bf16Bits) : Float32Array.from(values);
     const address = this.raw(values.length * STORAGE_BYTES[storage]);
-    if (values.length > 0) device.write(address, words);
+    this.place(address, values, storage);
     return address;
+  }
+
+  /** Writes values to memory that was taken before. */
+  place(address: number, values: Float64Array, storage: FloatStorage): void {
+    const words = storage === 'bf16' ? Uint16Array.from(values, bf16Bits) : Float32Array.from(values);
+    if (values.length > 0) device.write(address, words);
   }
 
   ints(values: Int32Array): number {

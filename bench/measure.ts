@@ -1,0 +1,48 @@
+/** Interleaved timing: every side runs in turn, so that a slow moment of the machine hits all of them. */
+
+/** One run; resolves to what it took in ms (measured where the work is done). */
+export type Sample = () => number | Promise<number>;
+
+export interface Timing {
+  readonly repeats: number;
+  readonly warmUp: number;
+}
+
+/** For threads that spin when idle (OpenBLAS's do, for tens of ms) to fall asleep: they would take a core from the next side. */
+const PAUSE_MS = 60;
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
+}
+
+/** Medians of the sides, in their order. */
+export async function interleaved(sides: readonly Sample[], { repeats, warmUp }: Timing): Promise<number[]> {
+  const times: number[][] = sides.map(() => []);
+  for (let round = 0; round < warmUp + repeats; round++) {
+    for (const [side, sample] of sides.entries()) {
+      await pause();
+      const ms = await sample();
+      if (round >= warmUp) times[side]?.push(ms);
+    }
+  }
+  return times.map(median);
+}
+
+/** A sample that repeats short work until it is long enough to time; ms of one run. */
+export function repeated(run: () => void, atLeastMs = 4): Sample {
+  let runs = 1;
+  return () => {
+    for (;;) {
+      const started = performance.now();
+      for (let i = 0; i < runs; i++) run();
+      const ms = performance.now() - started;
+      if (ms >= atLeastMs || runs >= 1e6) return ms / runs;
+      runs = Math.ceil(runs * Math.min(10, (1.5 * atLeastMs) / Math.max(ms, 0.01)));
+    }
+  };
+}
