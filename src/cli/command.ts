@@ -7,6 +7,8 @@ export interface Flag extends Options {
   readonly integer?: boolean;
   readonly min?: number;
   readonly max?: number;
+  /** Throws an error that teaches when the text cannot be meant. */
+  readonly check?: (value: string) => unknown;
 }
 
 export type Flags = Readonly<Record<string, Flag>>;

@@ -10,8 +10,8 @@ import { packageRoot } from '../base/package-root.js';
 
 export interface Check {
   readonly name: string;
-  /** 'missing' stops the work, 'note' does not. */
-  readonly status: 'ok' | 'note' | 'missing';
+  /** 'missing' stops the work, 'note' does not; 'failed' is a self-test that gave wrong numbers. */
+  readonly status: 'ok' | 'note' | 'missing' | 'failed';
   readonly found: string;
   /** How to mend it; absent when ok. */
   readonly fix?: string;

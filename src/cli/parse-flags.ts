@@ -102,7 +102,7 @@ export async function parseFlags(name: string, command: Command, words: readonly
     .parserConfiguration(PARSER)
     .fail(false)
     .exitProcess(false);
-  for (const [key, { choices: _, demandOption: __, ...option }] of Object.entries(flags)) {
+  for (const [key, { choices: _, demandOption: __, check: ___, ...option }] of Object.entries(flags)) {
     parser.option(key, { ...option, requiresArg: option.type !== 'boolean' });
   }
   let args: Readonly<Record<string, unknown>>;
@@ -122,6 +122,7 @@ export async function parseFlags(name: string, command: Command, words: readonly
     }
     checkNumber(name, key, flag, args[key], rest);
     checkChoice(name, key, flag, args[key]);
+    if (typeof args[key] === 'string') flag.check?.(args[key]);
   }
   const positionals = (args['_'] as unknown[]).map(String);
   const wanted = command.positional === undefined ? 0 : 1;

@@ -6,7 +6,7 @@
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BackendName, useBackend } from '../backend/select.js';
+import { type BackendOptions, useBackend } from '../backend/select.js';
 import { writeFileAtomic } from '../base/atomic-file.js';
 import { loadConfig } from '../base/config.js';
 import { formatDuration } from '../base/format.js';
@@ -26,13 +26,11 @@ import { runFoundation } from './foundation/run-foundation.js';
 import { type DemoReport, reportJson } from './report/report-data.js';
 import { reportPage } from './report/report-page.js';
 
-export interface DemoOptions {
+export interface DemoOptions extends BackendOptions {
   readonly outDir: string;
   readonly seed: number;
   /** A smaller corpus and fewer steps: shows the path, not the scores. */
   readonly quick: boolean;
-  readonly backend?: BackendName | undefined;
-  readonly threads?: number | undefined;
 }
 
 const FULL = { counts: { train: 600, validation: 120, test: 120 }, effort: 1, tuneSteps: 900 };
@@ -49,7 +47,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     timings[name] = (performance.now() - from) / 1000;
     return result;
   };
-  const backend = await useBackend({ backend: options.backend, threads: options.threads });
+  const backend = await useBackend(options);
   log.info(`backend ${backend.name}: ${backend.reason}`);
   await mkdir(outDir, { recursive: true });
   const { config } = await loadConfig(RunConfigSchema, {

@@ -6,7 +6,7 @@
  * Shape letters: B batch, T new tokens, S tokens seen, C hidden size, G key/value heads, H query heads, D head size.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { attention, linear, rope, swiGlu } from '../ops/index.js';
+import { addResidual, attention, linear, splitRope, swiGlu } from '../ops/index.js';
 import type { LanguageConfig, LoraConfig } from './config.js';
 import type { KvCache } from './kv-cache.js';
 import { LoraLinear, RmsNorm } from './layers.js';
@@ -15,7 +15,12 @@ import { normal, type Parameter, type Scope } from './parameters.js';
 export interface DecodeOptions {
   /** Tokens before these; the new ones are appended to it. */
   readonly cache?: KvCache;
-  /** Int32 [B, S]: 1 keep, 0 drop. Right padding needs none: a causal query never sees what follows it. */
+  /**
+   * Where one new token an item goes in the cache, and how many keys there are with it, as int32 tensors [1] on the device:
+   * for a step that is recorded once and runs again. The cache's memory is reserved before.
+   */
+  readonly at?: { readonly position_1: tf.Tensor; readonly keyCount_1: tf.Tensor };
+  /** Int32 [B, S], S being the cache's capacity where there is one: 1 keep, 0 drop. Right padding needs none: a causal query never sees what follows it. */
   readonly keyMask_BS?: tf.Tensor2D;
   /** Switches LoRA dropout on; every adapter derives its own mask from it. */
   readonly dropoutSeed?: number;
@@ -37,21 +42,22 @@ class Attention {
     this.wo = new LoraLinear(scope.child('wo'), c, c, loraFor('wo'));
   }
 
-  apply(x_BTC: tf.Tensor, positions: Int32Array, options: DecodeOptions, dropoutSeed?: number): tf.Tensor {
+  apply(x_BTC: tf.Tensor, positions: Int32Array | tf.Tensor, options: DecodeOptions, dropoutSeed?: number): tf.Tensor {
     const [batch = 1, length = 1, c = 1] = x_BTC.shape;
-    const { numHeads: h, numKvHeads: g, ropeTheta } = this.config;
-    const d = c / h;
-    const queriesPerGroup = h / g;
-    // Each group's rows are its query heads, then one key head, then one value head.
-    const grouped = tf.reshape(this.wqkv.apply(x_BTC, dropoutSeed), [batch, length, g, queriesPerGroup + 2, d]);
-    const [q, k, v] = tf.split(grouped, [queriesPerGroup, 1, 1], 3);
-    if (q === undefined || k === undefined || v === undefined) throw new Error('tf.split returned fewer than 3 parts');
-    const q_BTHD = rope(tf.reshape(q, [batch, length, h, d]), positions, ropeTheta);
-    let k_BSGD: tf.Tensor = rope(tf.reshape(k, [batch, length, g, d]), positions, ropeTheta);
-    let v_BSGD: tf.Tensor = tf.reshape(v, [batch, length, g, d]);
-    if (options.cache !== undefined) ({ k_BSGD, v_BSGD } = options.cache.append(this.layer, k_BSGD, v_BSGD));
-    const mask = options.keyMask_BS === undefined ? {} : { keyMask_BS: options.keyMask_BS };
-    const out_BTHD = attention(q_BTHD, k_BSGD, v_BSGD, { causal: true, ...mask });
+    const { numHeads: heads, numKvHeads: groups } = this.config;
+    const qkv_BTF = this.wqkv.apply(x_BTC, dropoutSeed);
+    const { cache, at } = options;
+    const positionCount = at === undefined ? undefined : cache?.capacity;
+    const parts = splitRope(qkv_BTF, positions, { heads, groups, theta: this.config.ropeTheta, positionCount });
+    const [q_BTHD, k_BTGD, v_BTGD] = parts;
+    let cached: { k_BSGD: tf.Tensor; v_BSGD: tf.Tensor; keys?: number } = { k_BSGD: k_BTGD, v_BSGD: v_BTGD };
+    if (cache !== undefined && at === undefined) cached = cache.append(this.layer, k_BTGD, v_BTGD);
+    else if (cache !== undefined && at !== undefined)
+      cached = cache.appendAt(this.layer, k_BTGD, v_BTGD, at.position_1);
+    const { k_BSGD, v_BSGD, keys } = cached;
+    const out_BTHD = attention(q_BTHD, k_BSGD, v_BSGD, {
+      ...{ causal: true, keys, keyCount_1: at?.keyCount_1, keyMask_BS: options.keyMask_BS },
+    });
     return this.wo.apply(
       tf.reshape(out_BTHD, [batch, length, c]),
       dropoutSeed === undefined ? undefined : dropoutSeed + 1,
@@ -80,11 +86,12 @@ class Block {
   }
 
   /** Five consecutive dropout seeds from `dropoutSeed` are this block's. */
-  apply(x_BTC: tf.Tensor, positions: Int32Array, options: DecodeOptions, dropoutSeed?: number): tf.Tensor {
+  apply(x_BTC: tf.Tensor, positions: Int32Array | tf.Tensor, options: DecodeOptions, dropoutSeed?: number): tf.Tensor {
     const seed = (offset: number) => (dropoutSeed === undefined ? undefined : dropoutSeed + offset);
-    const attended = tf.add(x_BTC, this.attention.apply(this.attentionNorm.apply(x_BTC), positions, options, seed(0)));
-    const z = this.ffnNorm.apply(attended);
-    return tf.add(attended, this.down.apply(swiGlu(this.gate.apply(z, seed(2)), this.up.apply(z, seed(3))), seed(4)));
+    const update = this.attention.apply(this.attentionNorm.apply(x_BTC), positions, options, seed(0));
+    const [attended, z] = this.ffnNorm.applyToSum(x_BTC, update);
+    const gated = swiGlu(this.gate.apply(z, seed(2)), this.up.apply(z, seed(3)));
+    return addResidual(attended, this.down.apply(gated, seed(4)));
   }
 }
 
@@ -113,6 +120,10 @@ export class Decoder {
     return this.output.value;
   }
 
+  get trainsOutput(): boolean {
+    return this.output.trainable;
+  }
+
   get numBlocks(): number {
     return this.blocks.length;
   }
@@ -121,14 +132,24 @@ export class Decoder {
   apply(x_BTC: tf.Tensor3D, options: DecodeOptions = {}): tf.Tensor3D {
     const start = options.cache?.length ?? 0;
     let x: tf.Tensor = x_BTC;
-    for (let n = 0; n < this.blocks.length; n++) x = this.applyBlock(n, x, options, start);
-    return this.applyNorm(x);
+    for (let n = 0; n < this.blocks.length; n++) {
+      const y = tf.tidy(() => this.applyBlock(n, x, options, start));
+      // What the tape needs of a block it has saved; the rest would stay until the whole pass ends.
+      if (n > 0) x.dispose();
+      x = y;
+    }
+    const hidden_BTC = this.applyNorm(x);
+    if (this.blocks.length > 0) x.dispose();
+    return hidden_BTC;
   }
 
   /** One block, for a caller that runs the stack itself. @param start position of the first of these tokens */
   applyBlock(n: number, x_BTC: tf.Tensor, options: DecodeOptions = {}, start = 0): tf.Tensor {
     const [batch = 1, length = 1] = x_BTC.shape;
-    const positions = Int32Array.from({ length: batch * length }, (_, i) => start + (i % length));
+    const positions =
+      options.at === undefined
+        ? Int32Array.from({ length: batch * length }, (_, i) => start + (i % length))
+        : tf.tile(tf.reshape(options.at.position_1, [1, 1]), [batch, 1]);
     const seed = options.dropoutSeed;
     const ownSeed = seed === undefined ? undefined : seed + n * DROPOUT_SEEDS_PER_BLOCK;
     const block = this.blocks[n];

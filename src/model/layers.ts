@@ -4,7 +4,7 @@
  * Shape letters: ... any leading axes, I inputs, O outputs, C channels.
  */
 import type * as tf from '@tensorflow/tfjs-core';
-import { layerNorm, linear, loraLinear, rmsNorm } from '../ops/index.js';
+import { addRmsNorm, frozenLinear, gelu, layerNorm, linear, linearGelu, loraLinear, rmsNorm } from '../ops/index.js';
 import type { LoraConfig } from './config.js';
 import { normal, ones, type Parameter, type Scope, uniform, zeros } from './parameters.js';
 
@@ -20,6 +20,11 @@ export class Linear {
 
   apply(x: tf.Tensor): tf.Tensor {
     return linear(x, this.weight.value, this.bias?.value);
+  }
+
+  /** gelu(y) */
+  applyGelu(x: tf.Tensor): tf.Tensor {
+    return this.bias === undefined ? gelu(this.apply(x)) : linearGelu(x, this.weight.value, this.bias.value);
   }
 }
 
@@ -43,7 +48,7 @@ export class LoraLinear {
   /** @param dropoutSeed omit at inference: no dropout. */
   apply(x: tf.Tensor, dropoutSeed?: number): tf.Tensor {
     const weight = this.weight.value;
-    if (this.lora === undefined) return linear(x, weight);
+    if (this.lora === undefined) return this.weight.trainable ? linear(x, weight) : frozenLinear(x, weight);
     const { a, b, scale, dropout } = this.lora;
     const drop = dropoutSeed === undefined || dropout === 0 ? {} : { dropout: { rate: dropout, seed: dropoutSeed } };
     return loraLinear(x, weight, { a_RI: a.value, b_OR: b.value, scale, ...drop });
@@ -81,5 +86,10 @@ export class RmsNorm {
 
   apply(x: tf.Tensor): tf.Tensor {
     return rmsNorm(x, this.weight.value, this.eps);
+  }
+
+  /** @returns the residual's sum x + r, and its norm */
+  applyToSum(x: tf.Tensor, r: tf.Tensor): [tf.Tensor, tf.Tensor] {
+    return addRmsNorm(x, r, this.weight.value, this.eps);
   }
 }

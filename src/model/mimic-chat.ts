@@ -15,6 +15,7 @@ import { gatherRows, stored, workStorage } from '../ops/index.js';
 import { type ModelConfig, numVisualTokens } from './config.js';
 import { type DecodeOptions, Decoder } from './decoder.js';
 import type { VideoFrames } from './frames.js';
+import type { KvCache } from './kv-cache.js';
 import { normal, type Parameter, ParameterStore, Scope } from './parameters.js';
 import { SpatialEncoder } from './spatial-encoder.js';
 import { TemporalEncoder } from './temporal-encoder.js';
@@ -126,6 +127,23 @@ export class MimicChatModel {
   /** Hidden states after the final norm [B, L, C]; appends to the cache when one is given. */
   decode(embeds_BLC: tf.Tensor3D, options: DecodeOptions = {}): tf.Tensor3D {
     return tf.tidy(() => this.decoder.apply(embeds_BLC, options));
+  }
+
+  /**
+   * Logits of the next token after one more token an item, with nothing but device memory read: ids, position and number of
+   * keys are tensors, so that a device can record the step and run it again. The caller reserves the cache's memory
+   * before and calls `cache.advance(1)` after it.
+   *
+   * @param ids_B int32 [B], below vocabSize
+   * @returns [B, vocabSize]
+   */
+  decodeStep(ids_B: tf.Tensor1D, cache: KvCache, at: NonNullable<DecodeOptions['at']>): tf.Tensor2D {
+    return tf.tidy(() => {
+      const embeds_BC = gatherRows(this.decoder.tokenEmbeddings.value, ids_B);
+      const [batch = 1, c = 1] = embeds_BC.shape;
+      const hidden_B1C = this.decoder.apply(tf.reshape(embeds_BC, [batch, 1, c]), { cache, at });
+      return this.logits(tf.reshape(hidden_B1C, [batch, c]));
+    });
   }
 
   /** @returns [N, vocabSize] */

@@ -1,5 +1,4 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { gelu } from '../ops/index.js';
 import { LayerNorm, Linear } from './layers.js';
 import type { Scope } from './parameters.js';
 
@@ -24,6 +23,6 @@ export class Projector {
 
   /** @param features [..., inputs] -> [..., outputs] */
   apply(features: tf.Tensor): tf.Tensor {
-    return this.down.apply(gelu(this.up.apply(this.norm.apply(features))));
+    return this.down.apply(this.up.applyGelu(this.norm.apply(features)));
   }
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { attention, gelu } from '../ops/index.js';
+import { attention } from '../ops/index.js';
 import { Linear } from './layers.js';
 import type { Scope } from './parameters.js';
 
@@ -41,6 +41,6 @@ export class Mlp {
   }
 
   apply(x: tf.Tensor): tf.Tensor {
-    return this.fc2.apply(gelu(this.fc1.apply(x)));
+    return this.fc2.apply(this.fc1.applyGelu(x));
   }
 }

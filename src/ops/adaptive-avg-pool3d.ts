@@ -1,5 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { defineGradient } from './define-gradient.js';
+import { runFused } from './fused.js';
+import { runKernel } from './kernel.js';
 import { ANY, checkTensor, shapeError } from './shape-check.js';
+
+defineGradient('MimicAdaptiveAvgPool3d', {}, (dy, { inShape = [] }) => ({
+  x: () => runKernel('MimicAdaptiveAvgPool3dGrad', { dy }, { inShape }),
+}));
 
 /** [outSize, inSize]: row i averages the bin from floor(i n / o) up to, not including, ceil((i + 1) n / o). */
 function binMatrix(inSize: number, outSize: number): tf.Tensor {
@@ -15,7 +22,7 @@ function binMatrix(inSize: number, outSize: number): tf.Tensor {
 /**
  * Adaptive average pooling over time, rows and columns with PyTorch's bins.
  *
- * The bins are boxes, so the mean separates: one small matrix product an axis, time first because it shrinks most.
+ * Composed: the bins are boxes, so the mean separates: one small matrix product an axis, time first because it shrinks most.
  *
  * @param x_BTHWC [B, T, H, W, C] float32
  * @param outSize [t, h, w], each at least 1
@@ -29,7 +36,8 @@ export function adaptiveAvgPool3d(x_BTHWC: tf.Tensor, outSize: readonly [number,
   if (!outSize.every((size) => Number.isInteger(size) && size >= 1)) {
     throw shapeError('adaptiveAvgPool3d', 'outSize', `[${outSize}]`, 'integers from 1');
   }
-  return tf.tidy('adaptiveAvgPool3d', () => {
+  const attrs = { outSize: [...outSize], inShape: x_BTHWC.shape };
+  return runFused('MimicAdaptiveAvgPool3d', { x: x_BTHWC }, attrs, () => {
     let pooled = x_BTHWC;
     const shape = [...x_BTHWC.shape];
     outSize.forEach((size, i) => {

@@ -3,6 +3,7 @@ import { composedAttention } from './attention-composed.js';
 import { defineGradient } from './define-gradient.js';
 import { hasFused, runFused } from './fused.js';
 import { runKernel, runMultiKernel } from './kernel.js';
+import { firstTokens } from './kv-cache.js';
 import { ANY, checkTensor, shapeError } from './shape-check.js';
 
 export interface AttentionOptions {
@@ -10,12 +11,17 @@ export interface AttentionOptions {
   readonly causal: boolean;
   /** Multiplies q.k; default 1 / sqrt(D). */
   readonly scale?: number | undefined;
+  /** Of the S positions of k and v only the first `keys` take part: they are a cache with room to grow. Then not differentiable. */
+  readonly keys?: number | undefined;
+  /** As `keys`, held by an int32 tensor [1] on the device: for work that is recorded once and runs again. */
+  readonly keyCount_1?: tf.Tensor | undefined;
   /** int32 [B, S]: 1 keeps a key, 0 hides it from every query. */
   readonly keyMask_BS?: tf.Tensor | undefined;
 }
 
 /** dq, dk, dv; one kernel makes all three, and all three are on the path whenever one is. */
 function attentionGradients(inputs: tf.NamedTensorMap, attrs: tf.NamedAttrMap): [tf.Tensor, tf.Tensor, tf.Tensor] {
+  if (attrs['isCache'] === true) throw new TypeError('attention: got keys of a cache, which have no gradient');
   const [dq, dk, dv] = runMultiKernel('MimicAttentionGrad', inputs, attrs);
   if (dq === undefined || dk === undefined || dv === undefined) {
     throw new RangeError('MimicAttentionGrad: expected three outputs');
@@ -33,12 +39,13 @@ function maskedAttention(
   q: tf.Tensor,
   k: tf.Tensor,
   v: tf.Tensor,
-  keyMask: tf.Tensor,
+  optional: { keyMask: tf.Tensor; keyCount?: tf.Tensor },
   attrs: tf.NamedAttrMap,
 ): tf.Tensor {
+  const { keyMask } = optional;
   const run = tf.customGrad((...args) => {
     const save = args.at(-1);
-    const o = runKernel('MimicAttention', { q, k, v, keyMask }, attrs);
+    const o = runKernel('MimicAttention', { q, k, v, ...optional }, attrs);
     if (typeof save === 'function') save([q, k, v, o, keyMask]);
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
       const [savedQ, savedK, savedV, savedO, savedMask] = saved as [
@@ -64,7 +71,7 @@ function maskedAttention(
  * @param k_BSGD [B, S, G, D], G divides H
  * @param v_BSGD [B, S, G, D]
  * @returns [B, T, H, D]
- * @throws ShapeError when B, S, G or D differ, G does not divide H, or there is no key at all
+ * @throws ShapeError when B, S, G or D differ, G does not divide H, there is no key at all, or `keys` is not within S
  * @source Vaswani et al. 2017, section 3.2.1; Ainslie et al. 2023, "GQA"
  */
 export function attention(
@@ -83,12 +90,23 @@ export function attention(
     throw shapeError('attention', 'G of k_BSGD', `${groups}`, `a divisor of the ${heads} query heads`);
   }
   if (keyTime === 0) throw shapeError('attention', 'S of k_BSGD', '0', 'at least 1');
-  const attrs = { causal, scale: options.scale ?? headDim ** -0.5 };
+  const { keys, keyCount_1 } = options;
+  if (keys !== undefined && !(keys >= 1 && keys <= keyTime)) {
+    throw shapeError('attention', 'keys', `${keys}`, `1 to the ${keyTime} positions of k_BSGD`);
+  }
+  if (keyCount_1 !== undefined) checkTensor('attention', 'keyCount_1', keyCount_1, [1], 'int32');
+  const cached = keys === undefined && keyCount_1 === undefined ? {} : { keys: keys ?? keyTime, isCache: true };
+  const attrs = { causal, scale: options.scale ?? headDim ** -0.5, ...cached };
+  const count = keyCount_1 === undefined ? {} : { keyCount: keyCount_1 };
   if (keyMask_BS !== undefined) {
     checkTensor('attention', 'keyMask_BS', keyMask_BS, [batch, keyTime], 'int32');
-    if (hasFused('MimicAttention')) return maskedAttention(q_BTHD, k_BSGD, v_BSGD, keyMask_BS, attrs);
+    if (hasFused('MimicAttention'))
+      return maskedAttention(q_BTHD, k_BSGD, v_BSGD, { keyMask: keyMask_BS, ...count }, attrs);
   }
-  return runFused('MimicAttention', { q: q_BTHD, k: k_BSGD, v: v_BSGD }, attrs, () =>
-    composedAttention(q_BTHD, k_BSGD, v_BSGD, attrs, keyMask_BS),
-  );
+  return runFused('MimicAttention', { q: q_BTHD, k: k_BSGD, v: v_BSGD, ...count }, attrs, () => {
+    const seen = keyCount_1?.dataSync()[0] ?? keys ?? keyTime;
+    const mask = keyMask_BS === undefined ? undefined : tf.slice(keyMask_BS, [0, 0], [batch, seen]);
+    if (seen === keyTime) return composedAttention(q_BTHD, k_BSGD, v_BSGD, attrs, mask);
+    return composedAttention(q_BTHD, firstTokens(k_BSGD, seen), firstTokens(v_BSGD, seen), attrs, mask);
+  });
 }

@@ -18,6 +18,11 @@ const KEY_WORD = 0x64726f70;
 // A mask is a function of the seed, so the backward pass draws it again instead of saving it.
 defineGradient('MimicDropout', {}, (dy, attrs) => ({ x: () => runKernel('MimicDropout', { x: dy }, attrs) }));
 
+/** @throws ShapeError for a rate outside [0, 1). */
+export function checkDropout(op: string, { rate }: { readonly rate: number }): void {
+  if (!(rate >= 0 && rate < 1)) throw shapeError(op, 'rate', `${rate}`, 'a number from 0 up to, not including, 1');
+}
+
 /** The mask in host memory: 0 where dropped, else 1 / (1 - rate). */
 function hostMask(size: number, { rate, seed }: DropoutOptions): Float32Array {
   const mask = new Float32Array(size);
@@ -47,8 +52,7 @@ function hostMask(size: number, { rate, seed }: DropoutOptions): Float32Array {
  */
 export function dropout(x: tf.Tensor, { rate, seed }: DropoutOptions): tf.Tensor {
   channelsOf('dropout', 'x', x);
-  if (!(rate >= 0 && rate < 1))
-    throw shapeError('dropout', 'rate', `${rate}`, 'a number from 0 up to, not including, 1');
+  checkDropout('dropout', { rate });
   if (rate === 0) return x.clone();
   return runFused('MimicDropout', { x }, { rate, seed }, () =>
     tf.mul(x, tf.tensor(hostMask(x.size, { rate, seed }), x.shape, 'float32')),

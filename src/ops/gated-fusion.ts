@@ -1,4 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { runFused } from './fused.js';
+import { runMultiKernel } from './kernel.js';
+import { lazyOutputs } from './lazy-outputs.js';
 import { linear } from './linear.js';
 import { ANY, checkTensor } from './shape-check.js';
 
@@ -10,6 +13,26 @@ export interface GateWeights {
   /** [1] */
   readonly bias_1: tf.Tensor;
 }
+
+tf.registerGradient({
+  kernelName: 'MimicGatedFusion',
+  inputsToSave: ['x', 'otherMean', 'wSelf', 'wOther', 'bias'],
+  gradFunc: (dy, saved, attrs) => {
+    const [x, otherMean, wSelf, wOther, bias] = saved;
+    if (Array.isArray(dy) || !x || !otherMean || !wSelf || !wOther || !bias) {
+      throw new TypeError('gradient of MimicGatedFusion: expected one dy and the five saved inputs');
+    }
+    const inputs = { dy, x, otherMean, wSelf, wOther, bias };
+    const gradient = lazyOutputs(saved, () => runMultiKernel('MimicGatedFusionGrad', inputs, attrs));
+    return {
+      x: () => gradient(0),
+      otherMean: () => gradient(1),
+      wSelf: () => gradient(2),
+      wOther: () => gradient(3),
+      bias: () => gradient(4),
+    };
+  },
+});
 
 /**
  * Scales every token by a gate computed from itself and from the other branch:
@@ -28,7 +51,8 @@ export function gatedFusion(x_BNC: tf.Tensor, otherMean_BC: tf.Tensor, gate: Gat
   checkTensor('gatedFusion', 'wSelf_C', gate.wSelf_C, [channels]);
   checkTensor('gatedFusion', 'wOther_C', gate.wOther_C, [channels]);
   checkTensor('gatedFusion', 'bias_1', gate.bias_1, [1]);
-  return tf.tidy('gatedFusion', () => {
+  const inputs = { x: x_BNC, otherMean: otherMean_BC, wSelf: gate.wSelf_C, wOther: gate.wOther_C, bias: gate.bias_1 };
+  return runFused('MimicGatedFusion', inputs, { gain }, () => {
     const self_BN1 = linear(x_BNC, tf.reshape(gate.wSelf_C, [1, channels]), gate.bias_1);
     const other_B1 = linear(otherMean_BC, tf.reshape(gate.wOther_C, [1, channels]));
     const open_BN1 = tf.sigmoid(tf.add(self_BN1, tf.reshape(other_B1, [batch, 1, 1])));

@@ -32,12 +32,19 @@ function composedGather(table_RC: tf.Tensor, indices: Int32Array): tf.Tensor {
  * Rows of a table by index, as an embedding lookup; the index -1 gives a row of zeros.
  *
  * @param table_RC [R, C] float32
- * @param indices N indices, each -1 or in [0, R)
+ * @param indices N indices, each -1 or in [0, R); or an int32 tensor [N] of them, which is not checked: for ids that the
+ *   device made
  * @returns [N, C]
  * @throws ShapeError for a table that is not a matrix or an index out of range
  */
-export function gatherRows(table_RC: tf.Tensor, indices: Int32Array): tf.Tensor {
+export function gatherRows(table_RC: tf.Tensor, indices: Int32Array | tf.Tensor): tf.Tensor {
   checkTensor('gatherRows', 'table_RC', table_RC, [ANY, ANY]);
+  if (!(indices instanceof Int32Array)) {
+    checkTensor('gatherRows', 'indices', indices, [ANY], 'int32');
+    return runFused('MimicGatherRows', { table: table_RC, indices }, {}, () =>
+      composedGather(table_RC, Int32Array.from(indices.dataSync())),
+    );
+  }
   checkIndices('gatherRows', 'indices', indices, table_RC.shape[0] ?? 0, ABSENT);
   return withInt32(indices, [indices.length], (indices_N) =>
     runFused('MimicGatherRows', { table: table_RC, indices: indices_N }, {}, () => composedGather(table_RC, indices)),

@@ -12,8 +12,9 @@ import { runFused } from './fused.js';
 export function globalNorm(tensors: readonly tf.Tensor[]): number {
   if (tensors.length === 0) return 0;
   const sums = tf.tidy('globalNorm', () => {
-    const scalars = tensors.map((x) => runFused('MimicSumSquares', { x }, {}, () => tf.sum(tf.square(x))));
-    return tf.stack(scalars).dataSync();
+    const inputs = Object.fromEntries(tensors.map((x, i) => [`x${i}`, x]));
+    const squares = () => tf.stack(tensors.map((x) => tf.sum(tf.square(x))));
+    return runFused('MimicSumSquaresMany', inputs, {}, squares).dataSync();
   });
   let total = 0;
   for (const sum of sums) total += sum;

@@ -3,6 +3,7 @@
  * for shapes and dtypes that the caller has checked.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { withGradient } from './with-gradient.js';
 
 /** Runs a kernel with one output. */
 export function runKernel(name: string, inputs: tf.NamedTensorMap, attrs: tf.NamedAttrMap = {}): tf.Tensor {
@@ -16,7 +17,11 @@ export function runMultiKernel(name: string, inputs: tf.NamedTensorMap, attrs: t
 
 /** The same values under another shape of equal size; shares the data. */
 export function reshape(x: tf.Tensor, shape: number[]): tf.Tensor {
-  return runKernel('Reshape', { x }, { shape });
+  const run = () => runKernel('Reshape', { x }, { shape });
+  if (!tf.engine().isTapeOn()) return run();
+  // The registered gradient keeps x's data for its shape alone.
+  const from = x.shape;
+  return withGradient([x], run, (dy) => reshape(dy, from));
 }
 
 /** Batched matrix product; batch axes broadcast. */

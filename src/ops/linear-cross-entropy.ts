@@ -11,13 +11,18 @@ export const IGNORED_LABEL = -100;
 export interface LinearCrossEntropyOptions {
   /** Share of the target spread evenly over the vocabulary, 0 <= e <= 1. */
   readonly labelSmoothing: number;
+  /**
+   * Says that the weight is not trained: the forward pass then makes the gradient of the hidden states while it has the
+   * logits, and the backward pass only scales its rows (Hsu et al. 2024, "Liger kernel"). No result depends on it but for rounding.
+   */
+  readonly frozenWeight?: boolean;
 }
 
 defineGradient(
   'MimicLinearCrossEntropy',
-  { inputs: ['hidden', 'weight', 'labels'] },
-  (dy, attrs, hidden, weight, labels) => ({
-    hidden: () => runKernel('MimicLinearCrossEntropyGradHidden', { dy, hidden, weight, labels }, attrs),
+  { inputs: ['hidden', 'weight', 'labels'], output: true },
+  (dy, attrs, hidden, weight, labels, loss) => ({
+    hidden: () => runKernel('MimicLinearCrossEntropyGradHidden', { dy, hidden, weight, labels, loss }, attrs),
     weight: () => runKernel('MimicLinearCrossEntropyGradWeight', { dy, hidden, weight, labels }, attrs),
   }),
 );
@@ -59,7 +64,7 @@ export function linearCrossEntropy(
   hidden_NC: tf.Tensor,
   weight_VC: tf.Tensor,
   labels: Int32Array,
-  { labelSmoothing }: LinearCrossEntropyOptions,
+  { labelSmoothing, frozenWeight = false }: LinearCrossEntropyOptions,
 ): tf.Tensor {
   const op = 'linearCrossEntropy';
   checkTensor(op, 'hidden_NC', hidden_NC, [ANY, ANY]);
@@ -70,11 +75,12 @@ export function linearCrossEntropy(
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
     throw shapeError(op, 'labelSmoothing', `${labelSmoothing}`, 'a number from 0 to 1');
   }
+  const keepGradient = frozenWeight && tf.engine().isTapeOn();
   return withInt32(labels, [tokens], (labels_N) =>
     runFused(
       'MimicLinearCrossEntropy',
       { hidden: hidden_NC, weight: weight_VC, labels: labels_N },
-      { labelSmoothing },
+      { labelSmoothing, keepGradient },
       () => composedLoss(hidden_NC, weight_VC, labels, labelSmoothing),
     ),
   );

@@ -11,7 +11,7 @@ defineGradient('MimicRope', { inputs: ['positions'] }, (dy, attrs, positions) =>
 }));
 
 /** One more than the largest position; 0, which leaves it to the kernel to look and complain, when one is negative. */
-function countOf(positions: Int32Array): number {
+export function countOf(positions: Int32Array): number {
   let count = 0;
   for (const position of positions) {
     if (position < 0) return 0;

@@ -55,6 +55,12 @@ describeAgreement('a fused kernel on long inputs', 4e-5, [
     const parts = ops.splitRope(x, positions, { heads: 6, groups: 2, theta: 10000 });
     return tf.concat(parts.map((part) => tf.reshape(part, [part.size])));
   }),
+  withGradients('gatedFusion', [floats(2, 300, 70), floats(2, 70), floats(70), floats(70), floats(1)], (...inputs) => {
+    const [x, otherMean, wSelf_C, wOther_C, bias_1] = inputs;
+    if (!x || !otherMean || !wSelf_C || !wOther_C || !bias_1) throw new RangeError('a tensor is missing');
+    return ops.gatedFusion(x, otherMean, { wSelf_C, wOther_C, bias_1 }, 2);
+  }),
+  withGradients('adaptiveAvgPool3d', [floats(2, 11, 7, 5, 67)], (x) => ops.adaptiveAvgPool3d(x, [4, 3, 5])),
   withGradients('gelu', [floats(600, 501)], (x) => ops.gelu(x)),
   withGradients('swiGlu', [floats(600, 501), floats(600, 501)], ops.swiGlu),
   withGradients('rope', [floats(2, 70, 3, 24)], (x) => ops.rope(x, positions, 10000)),
@@ -117,6 +123,8 @@ describe('the kernel registry', () => {
       'LoraGradX',
       'LoraGradA',
     ],
+    ...['GatedFusion', 'GatedFusionGrad', 'AdaptiveAvgPool3d', 'AdaptiveAvgPool3dGrad', 'KvAppend', 'KvGrow'],
+    ...['SumSquaresMany', 'AdamWMany'],
     ...['AddRmsNorm', 'AddRmsNormGrad', 'SplitRope', 'SplitRopeGrad'],
     ...['LayerNorm', 'LayerNormGradX', 'LayerNormGradParams', 'RmsNorm', 'RmsNormGradX', 'RmsNormGradGamma'],
     ...[

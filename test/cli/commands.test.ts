@@ -3,18 +3,30 @@ import { describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../src/cli/registry.js';
 
 const FROZEN: Readonly<Record<string, readonly string[]>> = {
-  demo: ['out', 'seed', 'quick', 'backend', 'threads'],
-  doctor: ['json'],
-  train: ['config', 'resume', 'dry-run', 'ablate', 'backend', 'threads'],
+  demo: ['out', 'seed', 'quick', 'backend', 'device', 'precision', 'threads'],
+  doctor: ['json', 'kernels'],
+  train: ['config', 'resume', 'dry-run', 'ablate', 'backend', 'device', 'precision', 'threads'],
   eval: [
-    ...['bench', 'checkpoint', 'model', 'root', 'out', 'compare', 'comments', 'seed', 'json', 'backend', 'threads'],
+    ...['bench', 'checkpoint', 'model', 'root', 'out', 'compare', 'comments', 'seed', 'json'],
+    ...['backend', 'device', 'precision', 'threads'],
   ],
-  choose: ['checkpoint', 'video', 'question', 'options', 'json', 'backend', 'threads'],
+  choose: ['checkpoint', 'video', 'question', 'options', 'json', 'backend', 'device', 'precision', 'threads'],
   comment: [
     ...['checkpoint', 'video', 'n', 'seed', 'temperature', 'top-p', 'top-k', 'repetition-penalty', 'max-tokens'],
-    ...['json', 'backend', 'threads'],
+    ...['json', 'backend', 'device', 'precision', 'threads'],
   ],
-  serve: ['checkpoint', 'host', 'port', 'api-key-file', 'allow-host', 'media-root', 'backend', 'threads'],
+  serve: [
+    'checkpoint',
+    'host',
+    'port',
+    'api-key-file',
+    'allow-host',
+    'media-root',
+    'backend',
+    'device',
+    'precision',
+    'threads',
+  ],
   'config print': ['config', 'json'],
   'data synth': ['out', 'seed', 'train', 'validation', 'test', 'json'],
   'data validate': ['json'],

@@ -1,8 +1,14 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { buildLibrary } from '../../src/backend/host/compile.js';
+import { KERNEL_FAMILIES } from '../../src/backend/self-test/calls/index.js';
 import { checkCompiler, checkFfmpeg, checkNode, checkOptionalPackage } from '../../src/cli/doctor-checks.js';
 import { runCli } from '../support/run-cli.js';
 
+// A first compilation of the kernels would take longer than a test may.
+beforeAll(async () => void (await buildLibrary()), 300_000);
 afterEach(() => vi.unstubAllEnvs());
+
+const FAMILIES = [...Object.keys(KERNEL_FAMILIES), 'gemm', 'attention'];
 
 describe('mimic doctor', () => {
   it('finds what a machine that runs these tests must have, and says so line by line', async () => {
@@ -11,14 +17,19 @@ describe('mimic doctor', () => {
     expect(stdout).toMatch(/^ok +Node +\d+\./m);
     expect(stdout).toMatch(/^ok +ffmpeg +ffmpeg version/m);
     expect(stdout).toMatch(/^ok +backend +(native|wasm) \(.+\), self-test passed$/m);
+    for (const family of FAMILIES) {
+      expect(stdout).toMatch(new RegExp(`^ok +cpu: ${family} +\\d+ launches, largest error \\S+, \\d+ ms$`, 'm'));
+    }
   });
 
   it('gives the same as JSON', async () => {
     const { stdout } = await runCli('doctor', '--json');
     const names = (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name);
-    expect(names).toEqual([
-      ...['Node', 'machine', 'ffmpeg', 'C++ compiler', 'backend'],
+    const machineIndependent = names.filter((name) => !/^(GPU|GEMM|cuda:)/.test(name));
+    expect(machineIndependent).toEqual([
+      ...['Node', 'machine', 'CPU', 'ffmpeg', 'C++ compiler', 'NVIDIA driver', 'NVRTC', 'cuBLASLt', 'NCCL', 'backend'],
       ...['@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'],
+      ...FAMILIES.map((family) => `cpu: ${family}`),
     ]);
   });
 

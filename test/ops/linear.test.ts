@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { describe, it } from 'vitest';
-import { linear } from '../../src/ops/index.js';
+import { describe, expect, it } from 'vitest';
+import { frozenLinear, linear } from '../../src/ops/index.js';
 import { CPU, useBackend } from '../support/backends.js';
 import { describeOp } from '../support/describe-op.js';
 import { expectShapeError } from '../support/expect-shape-error.js';
@@ -38,4 +38,21 @@ describe('linear refuses', () => {
     () => linear(tf.zeros([2, 3], 'int32'), tf.zeros([2, 3])),
     'linear: x is int32 [2, 3], expected float32 [..., channels]',
   );
+});
+
+describe('frozenLinear', () => {
+  useBackend(CPU);
+  checkLeaks();
+
+  it('gives the value and the gradient of x that linear gives, bit for bit', () => {
+    tf.tidy(() => {
+      const x = tf.randomNormal([2, 3, 5], 0, 1, 'float32', 1);
+      const weight = tf.randomNormal([4, 5], 0, 1, 'float32', 2);
+      const dy = tf.randomNormal([2, 3, 4], 0, 1, 'float32', 3);
+      const twin = tf.valueAndGrad((z) => linear(z, weight))(x, dy);
+      const ours = tf.valueAndGrad((z) => frozenLinear(z, weight))(x, dy);
+      expect(ours.value.dataSync()).toEqual(twin.value.dataSync());
+      expect(ours.grad.dataSync()).toEqual(twin.grad.dataSync());
+    });
+  });
 });

@@ -38,25 +38,46 @@ const linearCases: OpCase[] = (
   ];
 });
 
-const loraCases: OpCase[] = [0, 0.25].map((rate) => ({
-  name: `rank 2, dropout ${rate}`,
+const linearGeluCases: OpCase[] = (
+  [
+    ['matrix with odd sizes', [5, 7], 3],
+    ['three leading axes', [2, 1, 3, 4], 5],
+    ['one of everything', [1, 1], 1],
+    ['no rows', [2, 0, 3], 2],
+  ] as const
+).map(([name, shape, outputs]) => ({
+  name,
   inputs: [
-    randomTensor('x', [2, 3, 5]),
-    randomTensor('weight', [4, 5]),
-    randomTensor('a', [2, 5]),
-    randomTensor('b', [4, 2]),
-    randomTensor('bias', [4]),
+    randomTensor(`linearGelu ${name}`, shape),
+    randomTensor('weight', [outputs, shape.at(-1) ?? 0]),
+    randomTensor('bias', [outputs]),
   ],
-  op: (x: tf.Tensor, weight: tf.Tensor, a_RI: tf.Tensor, b_OR: tf.Tensor, bias: tf.Tensor) =>
-    ops.loraLinear(x, weight, { a_RI, b_OR, scale: 1.5, dropout: { rate, seed: 11 } }, bias),
-  formula: (x: HostTensor, weight: HostTensor, a: HostTensor, b: HostTensor, bias: HostTensor) => {
-    const base = reference.linearReference(x, weight, bias);
-    const update = reference.linearReference(reference.linearReference(reference.dropoutReference(x, rate, 11), a), b);
-    return hostTensor(
-      base.shape,
-      base.values.map((value, i) => value + 1.5 * (update.values[i] ?? Number.NaN)),
-    );
-  },
+  op: ops.linearGelu,
+  formula: (x: HostTensor, weight: HostTensor, bias: HostTensor) =>
+    reference.geluReference(reference.linearReference(x, weight, bias)),
+}));
+
+const loraCases: OpCase[] = (
+  [
+    { name: 'rank 2', shape: [2, 3, 5], outputs: 4, rank: 2, rate: 0 },
+    { name: 'rank 2, dropout', shape: [2, 3, 5], outputs: 4, rank: 2, rate: 0.25 },
+    { name: 'rank 3 of a matrix without bias, dropout', shape: [7, 3], outputs: 6, rank: 3, rate: 0.5, bias: false },
+    { name: 'one of everything', shape: [1, 1], outputs: 1, rank: 1, rate: 0 },
+    { name: 'no rows', shape: [0, 3], outputs: 2, rank: 2, rate: 0.25 },
+  ] as { name: string; shape: number[]; outputs: number; rank: number; rate: number; bias?: boolean }[]
+).map(({ name, shape, outputs, rank, rate, bias = true }) => ({
+  name,
+  inputs: [
+    randomTensor('x', shape),
+    randomTensor('weight', [outputs, shape.at(-1) ?? 0]),
+    randomTensor('a', [rank, shape.at(-1) ?? 0]),
+    randomTensor('b', [outputs, rank]),
+    ...(bias ? [randomTensor('bias', [outputs])] : []),
+  ],
+  op: (x: tf.Tensor, weight: tf.Tensor, a_RI: tf.Tensor, b_OR: tf.Tensor, bias_O?: tf.Tensor) =>
+    ops.loraLinear(x, weight, { a_RI, b_OR, scale: 1.5, dropout: { rate, seed: 11 } }, bias_O),
+  formula: (x: HostTensor, weight: HostTensor, a: HostTensor, b: HostTensor, bias_O?: HostTensor) =>
+    reference.loraLinearReference([x, weight, a, b, bias_O], { scale: 1.5, rate, seed: 11 }),
 }));
 
 const ROW_SHAPES = [[3, 5], [1, 1], [2, 1, 4, 7], [33], [0, 3]] as const;
@@ -77,6 +98,24 @@ const rmsNormCases: OpCase[] = ROW_SHAPES.map((shape) => ({
   inputs: [randomTensor('rmsNorm', shape, 2), randomTensor('gamma', [shape.at(-1) ?? 0])],
   op: (x: tf.Tensor, gamma: tf.Tensor) => ops.rmsNorm(x, gamma, EPS),
   formula: (x: HostTensor, gamma: HostTensor) => reference.rmsNormReference(x, gamma, EPS),
+}));
+
+/** 2 s + y, so that both outputs have a gradient. */
+const addRmsNormCases: OpCase[] = ROW_SHAPES.map((shape) => ({
+  name: `[${shape}]`,
+  inputs: [randomTensor('x', shape), randomTensor('r', shape), randomTensor('gamma', [shape.at(-1) ?? 0])],
+  op: (x: tf.Tensor, r: tf.Tensor, gamma: tf.Tensor) =>
+    tf.tidy(() => {
+      const [s, y] = ops.addRmsNorm(x, r, gamma, EPS);
+      return tf.add(tf.mul(s, 2), y);
+    }),
+  formula: (x: HostTensor, r: HostTensor, gamma: HostTensor) => {
+    const [s, y] = reference.addRmsNormReference(x, r, gamma, EPS);
+    return hostTensor(
+      x.shape,
+      x.values.map((_, i) => 2 * (s?.values[i] ?? Number.NaN) + (y?.values[i] ?? Number.NaN)),
+    );
+  },
 }));
 
 const geluCases: OpCase[] = ROW_SHAPES.map((shape) => ({
@@ -105,6 +144,30 @@ const ropeCases: OpCase[] = (
   inputs: [randomTensor('rope', shape)],
   op: (x: tf.Tensor) => ops.rope(x, Int32Array.from(positions), 10000),
   formula: (x: HostTensor) => reference.ropeReference(x, positions, 10000),
+}));
+
+/** The three parts one after the other. */
+const splitRopeCases: OpCase[] = (
+  [
+    ['grouped heads', [2, 3, 2 * 4 * 6], { heads: 4, groups: 2 }, [0, 1, 2, 7, 8, 100]],
+    ['a key head for each query head', [1, 2, 3 * 3 * 2], { heads: 3, groups: 3 }, [5, 1]],
+    ['one pair, one token', [1, 1, 3 * 2], { heads: 1, groups: 1 }, [7]],
+    ['no token', [1, 0, 3 * 4], { heads: 1, groups: 1 }, []],
+  ] as [string, number[], { heads: number; groups: number }, number[]][]
+).map(([name, shape, sizes, positions]) => ({
+  name,
+  inputs: [randomTensor('qkv', shape)],
+  op: (x: tf.Tensor) =>
+    tf.tidy(() => {
+      const parts = ops.splitRope(x, Int32Array.from(positions), { ...sizes, theta: 10000 });
+      return tf.concat(parts.map((part) => tf.reshape(part, [part.size])));
+    }),
+  formula: (x: HostTensor) => {
+    const { heads, groups } = sizes;
+    const parts = reference.splitRopeReference(x, positions, { groups, perGroup: heads / groups, theta: 10000 });
+    const values = parts.flatMap((part) => Array.from(part.values));
+    return hostTensor([values.length], values);
+  },
 }));
 
 const attentionCases: OpCase[] = (
@@ -194,15 +257,15 @@ const adaptiveAvgPool3dCases: OpCase[] = (
   formula: (x: HostTensor) => reference.adaptiveAvgPool3dReference(x, out),
 }));
 
-const linearCrossEntropyCases: OpCase[] = (
-  [
-    ['plain', [4, 3], 5, [0, 4, 2, 2], 0],
-    ['smoothed with an ignored token', [3, 4], 7, [6, -100, 1], 0.1],
-    ['one token', [1, 1], 2, [1], 0.5],
-    ['all ignored', [2, 3], 3, [-100, -100], 0.1],
-    ['no token', [0, 2], 3, [], 0.1],
-  ] as [string, number[], number, number[], number][]
-).map(([name, shape, vocabulary, labels, labelSmoothing]) => ({
+const CROSS_ENTROPY: [string, number[], number, number[], number][] = [
+  ['plain', [4, 3], 5, [0, 4, 2, 2], 0],
+  ['smoothed with an ignored token', [3, 4], 7, [6, -100, 1], 0.1],
+  ['one token', [1, 1], 2, [1], 0.5],
+  ['all ignored', [2, 3], 3, [-100, -100], 0.1],
+  ['no token', [0, 2], 3, [], 0.1],
+];
+
+const linearCrossEntropyCases: OpCase[] = CROSS_ENTROPY.map(([name, shape, vocabulary, labels, labelSmoothing]) => ({
   name,
   inputs: [randomTensor('hidden', shape), randomTensor('head', [vocabulary, shape[1] ?? 0])],
   op: (hidden: tf.Tensor, weight: tf.Tensor) =>
@@ -210,6 +273,18 @@ const linearCrossEntropyCases: OpCase[] = (
   formula: (hidden: HostTensor, weight: HostTensor) =>
     reference.linearCrossEntropyReference(hidden, weight, labels, labelSmoothing),
 }));
+
+const frozenCrossEntropyCases = linearCrossEntropyCases.map(({ name, inputs, formula }, i) => {
+  const [, , , labels = [], labelSmoothing = 0] = CROSS_ENTROPY[i] ?? [];
+  const options = { labelSmoothing, frozenWeight: true };
+  return {
+    name: `${name}, frozen head`,
+    inputs,
+    op: (hidden: tf.Tensor, weight: tf.Tensor) =>
+      ops.linearCrossEntropy(hidden, weight, Int32Array.from(labels), options),
+    formula,
+  };
+});
 
 const dropoutCases: OpCase[] = [
   { name: 'rate 0', shape: [5], rate: 0 },
@@ -225,16 +300,19 @@ const dropoutCases: OpCase[] = [
 
 export const opCases = {
   linear: linearCases,
+  linearGelu: linearGeluCases,
   loraLinear: loraCases,
   layerNorm: layerNormCases,
   rmsNorm: rmsNormCases,
+  addRmsNorm: addRmsNormCases,
   gelu: geluCases,
   swiGlu: swiGluCases,
   rope: ropeCases,
+  splitRope: splitRopeCases,
   attention: attentionCases,
   gatherRows: gatherRowsCases,
   gatedFusion: gatedFusionCases,
   adaptiveAvgPool3d: adaptiveAvgPool3dCases,
-  linearCrossEntropy: linearCrossEntropyCases,
+  linearCrossEntropy: [...linearCrossEntropyCases, ...frozenCrossEntropyCases],
   dropout: dropoutCases,
 };

@@ -48,6 +48,22 @@ export function rmsNormReference(x: HostTensor, gamma: HostTensor, eps: number):
   });
 }
 
+/** A residual's sum and its norm, one after the other. */
+export function addRmsNormReference(x: HostTensor, r: HostTensor, gamma: HostTensor, eps: number): HostTensor[] {
+  const s = map(x, (value, index) => value + at(r.values, index));
+  return [s, rmsNormReference(s, gamma, eps)];
+}
+
+/** scale * dropout(x) a^T b^T added to x weight^T + bias. */
+export function loraLinearReference(
+  [x, weight, a, b, bias]: readonly [HostTensor, HostTensor, HostTensor, HostTensor, HostTensor | undefined],
+  { scale, rate, seed }: { scale: number; rate: number; seed: number },
+): HostTensor {
+  const base = linearReference(x, weight, bias);
+  const update = linearReference(linearReference(dropoutReference(x, rate, seed), a), b);
+  return map(base, (value, i) => value + scale * at(update.values, i));
+}
+
 /** By the series with positive terms 2^n x^(2n+1) / (2n+1)!!, which does not cancel. */
 export function erf(x: number): number {
   let term = x;
@@ -76,6 +92,30 @@ export function ropeReference(x: HostTensor, positions: ArrayLike<number>, theta
     const partner = d < half ? -at(x.values, index + half) : at(x.values, index - half);
     return value * Math.cos(angle) + partner * Math.sin(angle);
   });
+}
+
+/** q, k, v of the fused projection x [B, T, G (perGroup + 2) D]. */
+export function splitRopeReference(
+  x: HostTensor,
+  positions: ArrayLike<number>,
+  { groups, perGroup, theta }: { groups: number; perGroup: number; theta: number },
+): HostTensor[] {
+  const [batch, time] = [at(x.shape, 0), at(x.shape, 1)];
+  const width = lastAxis(x) / (groups * (perGroup + 2));
+  const part = (first: number, heads: number) =>
+    map(hostTensor([batch, time, groups * heads, width]), (_, index) => {
+      const [token, head] = [
+        Math.floor(index / (groups * heads * width)),
+        Math.floor(index / width) % (groups * heads),
+      ];
+      const from = Math.floor(head / heads) * (perGroup + 2) + first + (head % heads);
+      return at(x.values, (token * groups * (perGroup + 2) + from) * width + (index % width));
+    });
+  return [
+    ropeReference(part(0, perGroup), positions, theta),
+    ropeReference(part(perGroup, 1), positions, theta),
+    part(perGroup + 1, 1),
+  ];
 }
 
 export function attentionReference(

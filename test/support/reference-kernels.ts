@@ -15,8 +15,9 @@ interface KernelCall {
   /** @throws unless the input was given. */
   input(name: string): HostTensor;
   has(name: string): boolean;
-  number(name: string): number;
+  number(name: string, absent?: number): number;
   flag(name: string): boolean;
+  numbers(name: string): number[];
 }
 
 type ReferenceKernel = (call: KernelCall) => HostTensor[];
@@ -37,9 +38,21 @@ const layerNorm = (call: KernelCall, gamma: HostTensor) => (x: HostTensor) =>
 
 const ones = (size: number): HostTensor => hostTensor([size], new Float64Array(size).fill(1));
 
+/** The first `count` of the positions of x [B, S, ..]. */
+function firstPositions(x: HostTensor, count: number): HostTensor {
+  const [batch, positions] = [at(x.shape, 0), at(x.shape, 1)];
+  const width = x.values.length / (batch * positions);
+  const values = Array.from({ length: batch }, (_, b) =>
+    Array.from(x.values.subarray(b * positions * width, (b * positions + count) * width)),
+  );
+  return hostTensor([batch, count, ...x.shape.slice(2)], values.flat());
+}
+
 const attention = (call: KernelCall) => (q: HostTensor, k: HostTensor, v: HostTensor) => {
-  const mask = call.has('keyMask') ? call.input('keyMask').values : undefined;
-  return reference.attentionReference(q, k, v, { causal: call.flag('causal'), scale: call.number('scale') }, mask);
+  const count = call.has('keyCount') ? at(call.input('keyCount').values, 0) : call.number('keys', at(k.shape, 1));
+  const mask = call.has('keyMask') ? firstPositions(call.input('keyMask'), count).values : undefined;
+  const options = { causal: call.flag('causal'), scale: call.number('scale') };
+  return reference.attentionReference(q, firstPositions(k, count), firstPositions(v, count), options, mask);
 };
 
 const crossEntropy = (call: KernelCall) => (hidden: HostTensor, weight: HostTensor) =>
@@ -48,12 +61,90 @@ const crossEntropy = (call: KernelCall) => (hidden: HostTensor, weight: HostTens
 const sumSquares = (x: HostTensor): HostTensor =>
   hostTensor([], [x.values.reduce((sum, value) => sum + value ** 2, 0)]);
 
+const linearGelu = (x: HostTensor, weight: HostTensor, bias: HostTensor): HostTensor =>
+  reference.geluReference(reference.linearReference(x, weight, bias));
+
+const scaled = (x: HostTensor, factor: number): HostTensor =>
+  hostTensor(
+    x.shape,
+    x.values.map((value) => value * factor),
+  );
+
+const sum = (a: HostTensor, b: HostTensor): HostTensor =>
+  hostTensor(
+    a.shape,
+    a.values.map((value, i) => value + at(b.values, i)),
+  );
+
+const dot = (a: HostTensor, b: HostTensor): number =>
+  a.values.reduce((total, value, i) => total + value * at(b.values, i), 0);
+
+function transposed(x: HostTensor): HostTensor {
+  const [rows, cols] = [at(x.shape, 0), at(x.shape, 1)];
+  const y = hostTensor([cols, rows]);
+  y.values.forEach((_, i) => {
+    y.values[i] = at(x.values, (i % rows) * cols + Math.floor(i / rows));
+  });
+  return y;
+}
+
+/** Dropout by the call's `rate` and `seed`. */
+const dropped = (call: KernelCall, x: HostTensor): HostTensor =>
+  reference.dropoutReference(x, call.number('rate'), call.number('seed'));
+
+const ropeSizes = (call: KernelCall) => ({
+  groups: call.number('groups'),
+  perGroup: call.number('perGroup'),
+  theta: call.number('theta'),
+});
+
+const FUSION_INPUTS = ['x', 'otherMean', 'wSelf', 'wOther', 'bias'];
+
+const gatedFusion =
+  (call: KernelCall) =>
+  (...inputs: HostTensor[]): HostTensor => {
+    const [x, other, wSelf, wOther, bias] = inputs;
+    if (!x || !other || !wSelf || !wOther || !bias) throw new RangeError('gated fusion: an input is missing');
+    return reference.gatedFusionReference(x, other, wSelf, wOther, bias, call.number('gain'));
+  };
+
+const adaptivePool =
+  ([time = 0, rows = 0, cols = 0]: number[]) =>
+  (x: HostTensor): HostTensor =>
+    reference.adaptiveAvgPool3dReference(x, [time, rows, cols]);
+
 const KERNELS: Record<string, ReferenceKernel> = {
   MimicLinear: (call) => {
     if (call.input('x').shape.length !== 2) throw new RangeError('MimicLinear: x must be a matrix');
     const bias = call.has('bias') ? call.input('bias') : undefined;
     return [reference.linearReference(call.input('x'), call.input('weight'), bias)];
   },
+  MimicLinearGradWeight: (call) => [
+    reference.linearReference(transposed(call.input('dy')), transposed(call.input('x'))),
+  ],
+  MimicLinearGelu: (call) => [linearGelu(call.input('x'), call.input('weight'), call.input('bias'))],
+  MimicLinearGeluGrad: (call) => {
+    const z = reference.linearReference(call.input('x'), call.input('weight'), call.input('bias'));
+    return finiteDifference(reference.geluReference, [z], call.input('dy'), STEP);
+  },
+  MimicLoraDown: (call) => [
+    scaled(reference.linearReference(dropped(call, call.input('x')), call.input('a')), call.number('scale')),
+  ],
+  MimicLoraLinear: (call) => {
+    const bias = call.has('bias') ? call.input('bias') : undefined;
+    const base = reference.linearReference(call.input('x'), call.input('weight'), bias);
+    return [sum(base, reference.linearReference(call.input('h'), call.input('b')))];
+  },
+  MimicLoraGradDown: (call) => [
+    scaled(reference.linearReference(call.input('dy'), transposed(call.input('b'))), call.number('scale')),
+  ],
+  MimicLoraGradX: (call) => {
+    const base = reference.linearReference(call.input('dy'), transposed(call.input('weight')));
+    return [sum(base, dropped(call, reference.linearReference(call.input('dh'), transposed(call.input('a')))))];
+  },
+  MimicLoraGradA: (call) => [
+    reference.linearReference(transposed(call.input('dh')), transposed(dropped(call, call.input('x')))),
+  ],
   MimicLayerNorm: (call) => [
     reference.layerNormReference(call.input('x'), call.input('gamma'), call.input('beta'), call.number('eps')),
   ],
@@ -79,6 +170,12 @@ const KERNELS: Record<string, ReferenceKernel> = {
     const formula = (moved: HostTensor) => reference.rmsNormReference(x, moved, call.number('eps'));
     return finiteDifference(formula, [gamma], call.input('dy'), STEP);
   },
+  MimicAddRmsNorm: (call) =>
+    reference.addRmsNormReference(call.input('x'), call.input('r'), call.input('gamma'), call.number('eps')),
+  MimicAddRmsNormGrad: (call) => {
+    const norm = (s: HostTensor) => reference.rmsNormReference(s, call.input('gamma'), call.number('eps'));
+    return slopes(call, norm, ['s']).map((slope) => sum(slope, call.input('ds')));
+  },
   MimicGelu: (call) => [reference.geluReference(call.input('x'))],
   MimicGeluGrad: (call) => slopes(call, reference.geluReference, ['x']),
   MimicSwiGlu: (call) => [reference.swiGluReference(call.input('gate'), call.input('up'))],
@@ -87,10 +184,32 @@ const KERNELS: Record<string, ReferenceKernel> = {
     const { values } = call.input('positions');
     return [reference.ropeReference(call.input('x'), values, call.number('theta'), call.flag('inverse'))];
   },
+  MimicSplitRope: (call) =>
+    reference.splitRopeReference(call.input('x'), call.input('positions').values, ropeSizes(call)),
+  MimicSplitRopeGrad: (call) => {
+    const parts = [call.input('dq'), call.input('dk'), call.input('dv')];
+    const [batch, time, groups, width] = call.input('dk').shape as [number, number, number, number];
+    // The map is linear: its gradient is the transposed map, found by asking for every unit input.
+    const dx = hostTensor([batch, time, groups * (call.number('perGroup') + 2) * width]);
+    dx.values.forEach((_, i) => {
+      const unit = hostTensor(dx.shape);
+      unit.values[i] = 1;
+      const moved = reference.splitRopeReference(unit, call.input('positions').values, ropeSizes(call));
+      dx.values[i] = moved.reduce((total, part, p) => total + dot(part, parts[p] ?? part), 0);
+    });
+    return [dx];
+  },
   MimicAttention: (call) => [attention(call)(call.input('q'), call.input('k'), call.input('v'))],
   MimicAttentionGrad: (call) => {
     call.input('o');
     return slopes(call, attention(call), ['q', 'k', 'v']);
+  },
+  MimicGatedFusion: (call) => [gatedFusion(call)(...FUSION_INPUTS.map((name) => call.input(name)))],
+  MimicGatedFusionGrad: (call) => slopes(call, gatedFusion(call), FUSION_INPUTS),
+  MimicAdaptiveAvgPool3d: (call) => [adaptivePool(call.numbers('outSize'))(call.input('x'))],
+  MimicAdaptiveAvgPool3dGrad: (call) => {
+    const x = hostTensor(call.numbers('inShape'));
+    return finiteDifference(adaptivePool([...call.input('dy').shape.slice(1, 4)]), [x], call.input('dy'), STEP);
   },
   MimicGatherRows: (call) => [reference.gatherRowsReference(call.input('table'), call.input('indices').values)],
   MimicScatterAddRows: (call) => {
@@ -136,10 +255,15 @@ function toKernel(kernelName: string, compute: ReferenceKernel): tf.KernelConfig
           return hostTensor(info.shape, cpu.readSync(info.dataId) as Float32Array);
         },
         has: (name) => inputs[name] !== undefined,
-        number: (name) => {
-          const value = attrs[name];
+        number: (name, absent) => {
+          const value = attrs[name] ?? absent;
           if (typeof value !== 'number') throw new TypeError(`${kernelName}: attribute '${name}' is ${value}`);
           return value;
+        },
+        numbers: (name) => {
+          const value = attrs[name];
+          if (!Array.isArray(value)) throw new TypeError(`${kernelName}: attribute '${name}' is ${value}`);
+          return value.map(Number);
         },
         flag: (name) => {
           const value = attrs[name];

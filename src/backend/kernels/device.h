@@ -77,13 +77,16 @@ DEVICE float erf_(float x) { return erff(x); }
 // Below this many elements (12 to 60 microseconds of work) waking a second thread costs more than it brings.
 #define PARALLEL_MIN 262144
 // Threads share out whole chunks, so that an element is computed by the same instructions (the vector loop or its scalar
-// rest, which may round differently) whatever their number.
+// rest, which may round differently) whatever their number. They take what is left piece by piece: where another process
+// holds a core, halves would last as long as the whole.
 #define CHUNK 4096
+#define PIECE_CHUNKS 8
+#define PIECE_ROWS(work) ((work) >= CHUNK * PIECE_CHUNKS ? 1 : CHUNK * PIECE_CHUNKS / ((i64)(work) + 1) + 1)
 #define FOR_EACH(i, n)                                                                                        \
-  PRAGMA(omp parallel for schedule(static) if ((n) > PARALLEL_MIN)) for (i64 first_ = 0; first_ < (n); first_ += CHUNK) \
+  PRAGMA(omp parallel for schedule(dynamic, PIECE_CHUNKS) if ((n) > PARALLEL_MIN)) for (i64 first_ = 0; first_ < (n); first_ += CHUNK) \
   PRAGMA(omp simd) for (i64 i = first_; i < (first_ + CHUNK < (n) ? first_ + CHUNK : (n)); i++)
 #define FOR_ROW(r, rows, work)                                                                      \
-  PRAGMA(omp parallel for schedule(static) if ((rows) * (i64)(work) > PARALLEL_MIN && (rows) > 1)) \
+  PRAGMA(omp parallel for schedule(dynamic, PIECE_ROWS(work)) if ((rows) * (i64)(work) > PARALLEL_MIN && (rows) > 1)) \
   for (i64 r = 0; r < (rows); r++)
 #define FOR_LANE(i, n) PRAGMA(omp simd) for (i64 i = 0; i < (n); i++)
 #define FOR_LANE_SUM(acc, i, n) PRAGMA(omp simd reduction(+ : acc)) for (i64 i = 0; i < (n); i++)

@@ -2,11 +2,24 @@
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
 import { type FloatStorage, STORAGE_BYTES } from '../device.js';
 import type { NativeBackend } from '../native-backend.js';
-import { commonStorage, input, type Kernel, numberAttr, registerTable, requireFloat } from './kernel.js';
+import {
+  commonStorage,
+  flagAttr,
+  input,
+  type Kernel,
+  numberAttr,
+  registerTable,
+  requireFloat,
+  variant,
+} from './kernel.js';
+import { SINGLE } from './product.js';
 import { filled } from './unary.js';
 
 const WORD_BYTES = 4;
 const SMALLEST_CHUNK_ROWS = 16;
+/** Products of fewer rows lose a third of their speed on the host. */
+const GOOD_CHUNK_ROWS = 256;
+const MOST_CHUNK_BYTES = 256 * 2 ** 20;
 
 interface Head {
   readonly storage: FloatStorage;
@@ -40,23 +53,15 @@ function withHead<T>(
   );
 }
 
-const SINGLE = {
-  transposeA: false,
-  transposeB: false,
-  bias: 0,
-  scale: 1,
-  accumulate: false,
-  activation: 'none',
-  batch: 1,
-  strideA: 0,
-  strideB: 0,
-  strideC: 0,
-} as const;
-
-/** Rows whose f32 logits, beside their bf16 copy where there is one, fit into the device's scratch. */
+/**
+ * Rows of a chunk, the same in all but the last: as many as the device's scratch holds, but enough for products to run at
+ * full speed where that takes no more than MOST_CHUNK_BYTES. A row is its f32 logits, beside their bf16 copy where there is one.
+ */
 function chunkRows(backend: NativeBackend, { rows, vocabulary, storage }: Head): number {
-  const rowBytes = vocabulary * (WORD_BYTES + (storage === 'bf16' ? STORAGE_BYTES.bf16 : 0));
-  return Math.min(rows, Math.max(SMALLEST_CHUNK_ROWS, Math.floor(backend.device.scratchBytes / rowBytes)));
+  const rowBytes = Math.max(1, vocabulary * (WORD_BYTES + (storage === 'bf16' ? STORAGE_BYTES.bf16 : 0)));
+  const wanted = Math.max(GOOD_CHUNK_ROWS, Math.floor(backend.device.scratchBytes / rowBytes));
+  const most = Math.max(SMALLEST_CHUNK_ROWS, Math.min(wanted, Math.floor(MOST_CHUNK_BYTES / rowBytes)));
+  return Math.ceil(rows / Math.max(1, Math.ceil(rows / most)));
 }
 
 /** Calls `use(logits, firstRow, rows)` chunk by chunk; the logits are f32. */
@@ -91,6 +96,7 @@ function forEachChunk(
 
 const linearCrossEntropy: Kernel = (backend, inputs, attrs) =>
   withHead(backend, inputs, attrs, (head) => {
+    if (flagAttr(attrs, 'keepGradient')) return lossWithGradient(backend, head);
     const { labels, rows, vocabulary, smoothing } = head;
     const loss = backend.make([rows], 'float32');
     const to = backend.address(loss);
@@ -101,6 +107,57 @@ const linearCrossEntropy: Kernel = (backend, inputs, attrs) =>
     return loss;
   });
 
+/** The losses, and with their data the hidden states' gradients for dy = 1: the backward pass needs no logits again. */
+function lossWithGradient(backend: NativeBackend, head: Head): TensorInfo {
+  const { device } = backend;
+  const { labels, rows, channels, vocabulary, smoothing, storage } = head;
+  const loss = backend.make([rows], 'float32');
+  const to = backend.address(loss);
+  const bytes = rows * channels * STORAGE_BYTES[storage];
+  const kept = device.alloc(bytes);
+  backend.attach(loss, { address: kept, bytes });
+  withNarrow(backend, head, (narrow) =>
+    forEachChunk(backend, head, (logits, first, count) => {
+      const skip = first * WORD_BYTES;
+      device.launch('cross_entropy_with_grad', labels + skip, logits, to + skip, count, vocabulary, smoothing);
+      productWithHead(backend, head, narrow(logits, count), kept, first, count);
+    }),
+  );
+  return loss;
+}
+
+/** Rows `first` and on of the hidden states' gradients, from those of the logits. */
+function productWithHead(
+  backend: NativeBackend,
+  { storage, weight, channels, vocabulary }: Head,
+  a: number,
+  to: number,
+  first: number,
+  rows: number,
+): void {
+  const c = to + first * channels * STORAGE_BYTES[storage];
+  const b = backend.address(weight);
+  backend.device.gemm({ ...SINGLE, storage, resultStorage: storage, m: rows, n: channels, k: vocabulary, a, b, c });
+}
+
+/** Hands `use` a function that brings a chunk of f32 numbers to the head's storage. */
+function withNarrow(
+  backend: NativeBackend,
+  head: Head,
+  use: (narrow: (from: number, rows: number) => number) => void,
+): void {
+  if (head.storage === 'f32') {
+    use((from) => from);
+    return;
+  }
+  backend.withScratch(chunkRows(backend, head) * head.vocabulary * STORAGE_BYTES.bf16, (scratch) =>
+    use((from, rows) => {
+      backend.device.launch('f32_to_bf16', from, scratch, rows * head.vocabulary);
+      return scratch;
+    }),
+  );
+}
+
 /** As forEachChunk, with the gradients of the logits, in the head's storage. */
 function forEachGradientChunk(
   backend: NativeBackend,
@@ -108,30 +165,29 @@ function forEachGradientChunk(
   head: Head,
   use: (gradients: number, first: number, rows: number) => void,
 ): void {
-  const { labels, vocabulary, smoothing, storage } = head;
-  const { device } = backend;
+  const { labels, vocabulary, smoothing } = head;
   const dy = backend.address(input(inputs, 'dy'));
-  const narrowBytes = storage === 'bf16' ? chunkRows(backend, head) * vocabulary * STORAGE_BYTES.bf16 : 0;
-  backend.withScratch(narrowBytes, (narrow) => {
+  withNarrow(backend, head, (narrow) =>
     forEachChunk(backend, head, (logits, first, count) => {
       const skip = first * WORD_BYTES;
-      device.launch('cross_entropy_grad', dy + skip, labels + skip, logits, count, vocabulary, smoothing);
-      if (storage === 'bf16') device.launch('f32_to_bf16', logits, narrow, count * vocabulary);
-      use(storage === 'bf16' ? narrow : logits, first, count);
-    });
-  });
+      backend.device.launch('cross_entropy_grad', dy + skip, labels + skip, logits, count, vocabulary, smoothing);
+      use(narrow(logits, count), first, count);
+    }),
+  );
 }
 
 const gradHidden: Kernel = (backend, inputs, attrs) =>
   withHead(backend, inputs, attrs, (head) => {
-    const { channels, vocabulary, storage } = head;
+    const { channels, storage } = head;
     const dhidden = backend.make(head.hidden.shape, 'float32', storage);
-    const b = backend.address(head.weight);
     const to = backend.address(dhidden);
-    forEachGradientChunk(backend, inputs, head, (a, first, rows) => {
-      const c = to + first * channels * STORAGE_BYTES[storage];
-      backend.device.gemm({ ...SINGLE, storage, resultStorage: storage, m: rows, n: channels, k: vocabulary, a, b, c });
-    });
+    const kept = backend.attached(input(inputs, 'loss'));
+    if (kept !== undefined) {
+      const dy = backend.address(input(inputs, 'dy'));
+      backend.device.launch(variant('scale_rows', storage), kept.address, dy, to, head.rows, channels);
+      return dhidden;
+    }
+    forEachGradientChunk(backend, inputs, head, (a, first, rows) => productWithHead(backend, head, a, to, first, rows));
     return dhidden;
   });
 

@@ -18,13 +18,13 @@ const CHUNK_TOKENS = 64;
 const WORD_BYTES = 4;
 
 /**
- * A kernel of the form (data.., vectors.., y, rows, cols, eps) whose output has the shape of `x`. Data of the shape of x is
+ * A kernel of the form (data.., vectors.., y, rows, cols, eps) whose output has the shape of its data. Data is
  * brought to one storage, vectors of C channels to f32.
  */
 function rowKernel(kernel: string, data: readonly string[], vectors: readonly string[]): Kernel {
   return (backend, inputs, attrs) => {
-    const x = input(inputs, 'x');
     const rowData = data.map((name) => input(inputs, name));
+    const [x = input(inputs, 'x')] = rowData;
     const storage = commonStorage(backend, ...rowData);
     requireFloat(kernel, ...rowData);
     const tensors = [
@@ -41,6 +41,30 @@ function rowKernel(kernel: string, data: readonly string[], vectors: readonly st
     return y;
   };
 }
+
+/** s = x + r and its norm y, in one pass. */
+const addRmsNorm: Kernel = (backend, inputs, attrs) => {
+  const [x, r] = [input(inputs, 'x'), input(inputs, 'r')];
+  requireFloat('MimicAddRmsNorm', x, r);
+  const storage = commonStorage(backend, x, r);
+  const given = [
+    backend.inStorage(x, storage),
+    backend.inStorage(r, storage),
+    backend.inStorage(input(inputs, 'gamma'), 'f32'),
+  ];
+  const results = [backend.make(x.shape, 'float32', storage), backend.make(x.shape, 'float32', storage)];
+  const addresses = [...given, ...results].map((tensor) => backend.address(tensor));
+  const rows = sizeOf(x.shape.slice(0, -1));
+  backend.device.launch(
+    variant('add_rms_norm', storage),
+    ...addresses,
+    rows,
+    x.shape.at(-1) ?? 1,
+    numberAttr(attrs, 'eps'),
+  );
+  for (const tensor of given) backend.discard(tensor);
+  return results;
+};
 
 /** f32 gradients [C] of `count` parameters, first by chunks of tokens, then summed over the chunks. */
 function parameterGradients(
@@ -98,5 +122,7 @@ export function registerNormalization(backendName: string): void {
     MimicRmsNorm: rowKernel('rms_norm', ['x'], ['gamma']),
     MimicRmsNormGradX: rowKernel('rms_norm_grad_x', ['dy', 'x'], ['gamma']),
     MimicRmsNormGradGamma: rmsNormGradGamma,
+    MimicAddRmsNorm: addRmsNorm,
+    MimicAddRmsNormGrad: rowKernel('add_rms_norm_grad', ['ds', 'dy', 's'], ['gamma']),
   });
 }

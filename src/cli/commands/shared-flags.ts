@@ -1,4 +1,5 @@
 /** Flags that several commands share, so that they read and behave the same. */
+import { PRECISIONS, parseDevice } from '../../backend/device-option.js';
 import type { BackendName } from '../../backend/select.js';
 import type { Flags } from '../command.js';
 
@@ -10,6 +11,16 @@ export const BACKEND_FLAGS = {
     type: 'string',
     choices: BACKENDS,
     describe: 'what computes; without it the best one found is taken, and the reason printed',
+  },
+  device: {
+    type: 'string',
+    check: parseDevice,
+    describe: 'cpu, cuda, cuda:N (the GPU of that number) or auto: a GPU if one works',
+  },
+  precision: {
+    type: 'string',
+    choices: PRECISIONS,
+    describe: 'storage of frozen weights and activations; without it bf16 on a GPU and fp32 on a CPU',
   },
   threads: { type: 'number', integer: true, min: 1, describe: 'CPU threads; without it all cores' },
 } as const satisfies Flags;

@@ -50,6 +50,7 @@ export interface StageResult {
 
 export async function runStage(options: StageOptions): Promise<StageResult> {
   const { parameters, warmupSteps, cycleSteps, maxCycles, evaluateEvery, gate } = options;
+  for (const parameter of parameters) parameter.trainable = true;
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   const optimizer = new AdamW(
     parameters.map(({ name, value }) => ({ name, value, decay: value.rank > 1 })),
@@ -84,5 +85,6 @@ export async function runStage(options: StageOptions): Promise<StageResult> {
     if (step % 16 === 0) await new Promise(setImmediate);
   }
   optimizer.dispose();
+  for (const parameter of parameters) parameter.trainable = false;
   return { name: options.name, steps: step, accuracy, gate, passed: accuracy >= gate };
 }

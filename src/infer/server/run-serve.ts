@@ -13,9 +13,9 @@ export type ServeOptions = BackendOptions & ServerInput & { /** Model folder. */
  * @throws ConfigError E_SERVER_LISTEN when the address cannot be bound, and those of `createServer` and `MimicChat.load`
  */
 export async function runServe(options: ServeOptions): Promise<void> {
-  const { checkpoint, backend, threads, ...input } = options;
+  const { checkpoint, backend, device, precision, threads, ...input } = options;
   const settings = serverOptions(input);
-  const chat = await MimicChat.load(checkpoint, { backend, threads });
+  const chat = await MimicChat.load(checkpoint, { backend, device, precision, threads });
   const server = await createServer(chat, settings);
   log.info(`serving ${checkpoint} at ${await listen(server, settings)}; Ctrl-C drains and stops`);
   await firstSignal();

@@ -112,7 +112,7 @@ for (const half of [1, 24]) {
   for (const direction of [1, -1])
     add('rope', `${half} ${direction}`, x(n), ...tables, y(n), rows, heads, half, direction);
   const [q, kv] = [rows * groups * perGroup * 2 * half, rows * groups * 2 * half];
-  const [all, work] = [q + 2 * kv, rows * groups * (perGroup + 2)];
+  const [all, work] = [q + 2 * kv, rows * groups];
   add('split_rope', `${half}`, x(all), ...tables, y(q), y(kv), y(kv), work, groups, perGroup, half);
   add('split_rope_grad', `${half}`, x(q), x(kv), x(kv), ...tables, y(all), work, groups, perGroup, half);
 }
