@@ -64,10 +64,20 @@ describe('useBackend', () => {
   });
 
   it.each([
-    [{ device: 'cuda:1' }, 'device cuda:1: this version has no CUDA device of its own'],
-    [{ device: 'tpu' }, 'device tpu: expected cpu'],
-    [{ precision: 'bf16' as const }, 'precision bf16: the cpu device stores fp32 only'],
-  ])('refuses %j instead of computing on something else', async (options, message) => {
-    await expect(useBackend(options)).rejects.toThrow(message);
+    [{ device: 'tpu' }, 'E_DEVICE_NAME'],
+    [{ device: 'cuda:x' }, 'E_DEVICE_NAME'],
+    [{ backend: 'wasm', device: 'cuda' }, 'E_DEVICE_ABSENT'],
+    [{ backend: 'wasm', precision: 'bf16' }, 'E_PRECISION_ABSENT'],
+  ] as const)('refuses %j instead of computing on something else', async (options, code) => {
+    await expect(useBackend(options)).rejects.toMatchObject({ code });
+  });
+
+  it('says what is missing when a GPU was asked for by name, and goes on without one when it was not', async () => {
+    process.env['MIMIC_CUDA_LIBS'] = '/nowhere';
+    process.env['CUDA_VISIBLE_DEVICES'] = '';
+    await expect(useBackend({ device: 'cuda' })).rejects.toMatchObject({ code: expect.stringMatching(/^E_/) });
+    const { device, reason } = await useBackend({ device: 'auto' });
+    expect(device).toBe('cpu');
+    expect(reason).toMatch(/; no GPU: ./);
   });
 });
