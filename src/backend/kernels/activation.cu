@@ -37,9 +37,8 @@ KERNEL softmax(const float* x, float* y, i64 rows, i64 cols) {
   FOR_ROW(r, rows, cols) {
     const float* px = x + r * cols;
     float* py = y + r * cols;
-    float top = -INFINITY, sum = 0;
-    FOR_LANE_MAX(top, i, cols) top = px[i] > top ? px[i] : top;
-    top = block_max(top);
+    const float top = row_max(px, cols);
+    float sum = 0;
     FOR_LANE_SUM(sum, i, cols) {
       const float e = exp_(px[i] - top);
       py[i] = e;
@@ -53,9 +52,8 @@ KERNEL softmax(const float* x, float* y, i64 rows, i64 cols) {
 KERNEL log_softmax(const float* x, float* y, i64 rows, i64 cols) {
   FOR_ROW(r, rows, cols) {
     const float* px = x + r * cols;
-    float top = -INFINITY, sum = 0;
-    FOR_LANE_MAX(top, i, cols) top = px[i] > top ? px[i] : top;
-    top = block_max(top);
+    const float top = row_max(px, cols);
+    float sum = 0;
     FOR_LANE_SUM(sum, i, cols) sum += exp_(px[i] - top);
     const float shift = top + logf(block_sum(sum));
     FOR_LANE(i, cols) y[r * cols + i] = px[i] - shift;

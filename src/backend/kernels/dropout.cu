@@ -6,18 +6,22 @@ struct Words {
 };
 
 // One Philox-4x32-10 block (Salmon et al. 2011) under the key (seed, "drop").
+// In 64-bit lanes whose upper halves may hold anything: only the lower ones are multiplied or kept, and a vectorised loop
+// then neither widens nor narrows between rounds.
 DEVICE Words philox(i64 block, u32 seed) {
-  u32 c0 = (u32)block, c1 = (u32)(block >> 32), c2 = 0, c3 = 0, k0 = seed, k1 = 0x64726f70u;
+  const u64 low = 0xffffffffull;
+  u64 c0 = (u64)block, c1 = (u64)block >> 32, c2 = 0, c3 = 0;
+  u32 k0 = seed, k1 = 0x64726f70u;
   for (int round = 0; round < 10; round++) {
-    const unsigned long long p0 = 0xd2511f53ull * c0, p1 = 0xcd9e8d57ull * c2;
-    c0 = (u32)(p1 >> 32) ^ c1 ^ k0;
-    c2 = (u32)(p0 >> 32) ^ c3 ^ k1;
-    c1 = (u32)p1;
-    c3 = (u32)p0;
+    const u64 p0 = 0xd2511f53ull * (c0 & low), p1 = 0xcd9e8d57ull * (c2 & low);
+    c0 = (p1 >> 32) ^ c1 ^ k0;
+    c2 = (p0 >> 32) ^ c3 ^ k1;
+    c1 = p1;
+    c3 = p0;
     k0 += 0x9e3779b9u;
     k1 += 0xbb67ae85u;
   }
-  return {c0, c1, c2, c3};
+  return {(u32)c0, (u32)c1, (u32)c2, (u32)c3};
 }
 
 DEVICE float kept(u32 word, u32 threshold, float x, float scale) { return word < threshold ? 0.0f : x * scale; }

@@ -9,9 +9,8 @@ KERNEL cross_entropy(const float* logits, const int* labels, float* loss, i64 ro
     if (label < 0) {
       if (FIRST_LANE) loss[r] = 0;
     } else {
-      float top = -INFINITY, sum = 0, total = 0;
-      FOR_LANE_MAX(top, i, cols) top = x[i] > top ? x[i] : top;
-      top = block_max(top);
+      const float top = row_max(x, cols);
+      float sum = 0, total = 0;
       FOR_LANE_SUM(sum, i, cols) sum += exp_(x[i] - top);
       if (smoothing > 0) {
         FOR_LANE_SUM(total, i, cols) total += x[i] - top;
@@ -32,9 +31,8 @@ KERNEL cross_entropy_grad(const float* dy, const int* labels, float* logits, i64
     if (label < 0) {
       FOR_LANE(i, cols) x[i] = 0;
     } else {
-      float top = -INFINITY, sum = 0;
-      FOR_LANE_MAX(top, i, cols) top = x[i] > top ? x[i] : top;
-      top = block_max(top);
+      const float top = row_max(x, cols);
+      float sum = 0;
       FOR_LANE_SUM(sum, i, cols) {
         const float e = exp_(x[i] - top);
         x[i] = e;
@@ -58,9 +56,8 @@ KERNEL cross_entropy_with_grad(const int* labels, float* logits, float* loss, i6
       FOR_LANE(i, cols) x[i] = 0;
     } else {
       const float target = x[label];
-      float top = -INFINITY, sum = 0, total = 0;
-      FOR_LANE_MAX(top, i, cols) top = x[i] > top ? x[i] : top;
-      top = block_max(top);
+      const float top = row_max(x, cols);
+      float sum = 0, total = 0;
       if (smoothing > 0) {
         FOR_LANE_SUM(total, i, cols) total += x[i] - top;
         total = block_sum(total);
