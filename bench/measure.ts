@@ -20,13 +20,27 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
 }
 
+/**
+ * After a pause the second core sleeps, and the scheduler takes tens of ms to move a thread there: short work would be
+ * timed on one core. So each turn begins with as much untimed work.
+ */
+const WARM_MS = 60;
+
+async function warmUpTurn(sample: Sample, lastMs: number): Promise<void> {
+  if (lastMs > WARM_MS) return;
+  for (const started = performance.now(); performance.now() - started < WARM_MS; ) await sample();
+}
+
 /** Medians of the sides, in their order. */
 export async function interleaved(sides: readonly Sample[], { repeats, warmUp }: Timing): Promise<number[]> {
   const times: number[][] = sides.map(() => []);
+  const last = sides.map(() => 0);
   for (let round = 0; round < warmUp + repeats; round++) {
     for (const [side, sample] of sides.entries()) {
       await pause();
+      await warmUpTurn(sample, last[side] ?? 0);
       const ms = await sample();
+      last[side] = ms;
       if (round >= warmUp) times[side]?.push(ms);
     }
   }

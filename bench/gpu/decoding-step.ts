@@ -93,7 +93,18 @@ export class DecodingStep {
       }
       this.product(normed, weights.wqkv, qkv, c, (numHeads + 2 * numKvHeads) * d);
       const parts = [q, cache.k + slot, cache.v + slot];
-      device.launch('split_rope_bf16', qkv, positions, cosines, sines, ...parts, numKvHeads, numKvHeads, perGroup, d / 2);
+      device.launch(
+        'split_rope_bf16',
+        qkv,
+        positions,
+        cosines,
+        sines,
+        ...parts,
+        numKvHeads,
+        numKvHeads,
+        perGroup,
+        d / 2,
+      );
       device.attention({
         ...{ storage: 'bf16', batch: 1, queries: 1, keys: this.capacity, capacity: this.capacity, keyCount: count },
         ...{ heads: numHeads, groups: numKvHeads, headDim: d, causal: true, scale: d ** -0.5 },

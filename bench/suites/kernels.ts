@@ -82,17 +82,6 @@ function updateCases(device: Device, backend: NativeBackend, x: tf.Tensor2D, y: 
   ];
 }
 
-/** After a pause the second core sleeps, and the scheduler takes tens of ms to move a thread there: a kernel's own time or more. */
-const WARM_MS = 60;
-
-/** A sample that works for a while before the run that counts. */
-const warmed =
-  (sample: Sample): Sample =>
-  async () => {
-    for (const started = performance.now(); performance.now() - started < WARM_MS; ) await sample();
-    return sample();
-  };
-
 const timed =
   (run: () => void): Sample =>
   () => {
@@ -115,7 +104,7 @@ export async function kernelRows(context: BenchContext): Promise<void> {
     for (const { name, streams, run } of [...opCases(x, y), ...updateCases(backend.device, backend, x, y)]) {
       if (!context.wants(prefix(name))) continue;
       const timing = context.quick ? { repeats: 3, warmUp: 1 } : { repeats: 9, warmUp: 2 };
-      const [ours = 0, theirs = 0] = await interleaved([warmed(timed(run)), warmed(copy.sample)], timing);
+      const [ours = 0, theirs = 0] = await interleaved([timed(run), copy.sample], timing);
       const speeds = { ours: (streams * tensorBytes) / ours / 1e6, peer: (2 * tensorBytes) / theirs / 1e6 };
       const note = `${streams} x ${(tensorBytes / 2 ** 20).toFixed(0)} MiB`;
       context.add(row('higher', { name: prefix(name), ...speeds, peerName: PEER_NAME, unit: 'GB/s', note }));
