@@ -23,7 +23,7 @@ export interface OpenBlas {
  * The fastest kernels this processor can run: a release older than the processor falls back to AVX2, and a value from the
  * environment may hold it there.
  */
-function chooseCoreType(): void {
+export function chooseCoreType(): void {
   const hasAvx512 = existsSync('/proc/cpuinfo') && readFileSync('/proc/cpuinfo', 'utf8').includes('avx512f');
   if (hasAvx512) process.env['OPENBLAS_CORETYPE'] = 'SkylakeX';
   else delete process.env['OPENBLAS_CORETYPE'];

@@ -9,6 +9,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageRoot } from '../src/base/package-root.js';
+import { chooseCoreType } from './openblas.js';
 import { findPython } from './python.js';
 import { type BenchContext, commitName, formatRow, machine, type Row, writeReport } from './report.js';
 import { checkpointingRows } from './suites/checkpointing.js';
@@ -28,6 +29,8 @@ const { values } = parseArgs({
   },
 });
 const only = values.only === undefined ? undefined : new RegExp(values.only, 'i');
+// Before anything loads OpenBLAS: the choice is made once, when the library is.
+chooseCoreType();
 const threads = Number(values.threads ?? availableParallelism());
 const isWhole = only === undefined && !values.quick;
 const out = values.out ?? (isWhole ? join(packageRoot(), 'bench', 'results', 'cpu.json') : undefined);
