@@ -4,6 +4,7 @@
  * The null device counts what a real one would hold and compute, so the 8B model is checked on a laptop in seconds.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import type { Precision } from '../backend/device-option.js';
 import { NativeBackend } from '../backend/native-backend.js';
 import { useBackend } from '../backend/select.js';
 import { formatBytes } from '../base/format.js';
@@ -21,14 +22,17 @@ import { startupTable } from './startup-table.js';
 /** Frames of the temporal branch that the dry run encodes: two seconds at 8 a second. */
 const DRY_FRAMES = 16;
 
-/** @returns what was built, for a person to read */
-export async function dryRun(config: RunConfig): Promise<string> {
-  await useBackend({ backend: 'null' });
+/**
+ * @param precision storage of frozen weights and activations
+ * @returns what was built, for a person to read
+ */
+export async function dryRun(config: RunConfig, precision: Precision = 'fp32'): Promise<string> {
+  await useBackend({ backend: 'null', precision });
   const model = new MimicChatModel(config.model);
   const owned = new Set(model.parameters.countByPart().map(({ part }) => part));
   model.parameters.train(config.train.parts.filter((part) => owned.has(part)));
   model.parameters.initialize(new Rng(config.seed, 'weights'));
-  const weightBytes = tf.memory().numBytes;
+  const weightBytes = deviceBytes();
 
   const { imageSize, numFrames } = config.model.spatial;
   const video = { spatial: blankFrames(numFrames, imageSize), temporal: blankFrames(DRY_FRAMES, imageSize) };
@@ -48,8 +52,8 @@ export async function dryRun(config: RunConfig): Promise<string> {
     startupTable(model),
     `  tokens a sample: ${model.numVisualTokens()} visual of ${tokens.ids.length} (train.maxLength)`,
     `  one micro-batch of ${batch.batch}: forward and backward built, gradients for ${reached} of ${model.parameters.trainable().length} trained tensors`,
-    `  weights in fp32: ${formatBytes(weightBytes)}`,
-    ...deviceLines(config.train.gradientCheckpointing),
+    `  weights in ${precision}: ${formatBytes(weightBytes)}`,
+    ...deviceLines(precision, config.train.gradientCheckpointing),
   ].join('\n');
   for (const feature of features) feature.dispose();
   model.dispose();
@@ -77,13 +81,19 @@ function fullLengthSample(model: MimicChatModel, config: RunConfig): TokenizedSa
   return { ids, labels, numVisual: visual, answerTurn: new Int32Array(ids.length) };
 }
 
+/** In use on the null device, which counts bf16 as 2 bytes where TF.js counts every number as 4. */
+function deviceBytes(): number {
+  const backend = tf.backend();
+  return backend instanceof NativeBackend ? backend.memory().deviceBytes : Number.NaN;
+}
+
 /** What the null device counted. */
-function deviceLines(checkpointing: boolean): string[] {
+function deviceLines(precision: Precision, checkpointing: boolean): string[] {
   const backend = tf.backend();
   if (!(backend instanceof NativeBackend)) return [];
   const { peakBytes, matmulFlops } = backend.device.stats();
   return [
-    `  peak of the step in fp32, ${checkpointing ? 'with' : 'without'} gradient checkpointing: ${formatBytes(peakBytes)}`,
+    `  peak of the step in ${precision}, ${checkpointing ? 'with' : 'without'} gradient checkpointing: ${formatBytes(peakBytes)}`,
     `  matrix products and attention: ${(matmulFlops / 1e12).toFixed(1)} TFLOP`,
   ];
 }

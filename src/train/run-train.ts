@@ -36,7 +36,7 @@ export async function runTrain(options: RunTrainOptions): Promise<{ interrupted:
   });
   const { config } = loaded;
   if (options.dryRun) {
-    process.stdout.write(`${await dryRun(config)}\n`);
+    process.stdout.write(`${await dryRun(config, options.precision)}\n`);
     return { interrupted: false };
   }
   const chosen = await useBackend(options);

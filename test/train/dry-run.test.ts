@@ -11,9 +11,15 @@ describe('dry run', () => {
     expect(text).toMatch(/lora +9,437,184 +LoRA/);
     expect(text).toContain('tokens a sample: 2176 visual of 4096');
     expect(text).toContain('gradients for 150 of 150 trained tensors');
-    expect(text).toContain('weights in fp32: 30.6 GiB');
-    // 30 GiB of weights on paper; measured 60 MiB in fact.
+    expect(text).toContain('weights in fp32: 30.8 GiB');
+    // 30 GiB of weights on paper (as the device's pool rounds them); measured 60 MiB in fact.
     expect(process.memoryUsage().rss - before).toBeLessThan(400 * 2 ** 20);
+  });
+
+  it('counts bf16 weights at half the size', async () => {
+    const text = await dryRun(RunConfigSchema.parse({}), 'bf16');
+    expect(text).toMatch(/weights in bf16: 15\.\d GiB/);
+    expect(text).toContain('peak of the step in bf16, with gradient checkpointing');
   });
 });
 
