@@ -15,20 +15,18 @@ function mimic(script: string, ...argv: string[]) {
   return { exitCode: status, stdout, stderr };
 }
 
-/** Runs `mimic` with each list of words in one new process: its CPU time, Node's start included, and whether TF.js was loaded. */
-function costOf(argvs: readonly (readonly string[])[], prelude = ''): { cpuMs: number; loadsTensors: boolean } {
+/** Runs `mimic` with each list of words in one new process: whether TF.js, which takes most of a start, was loaded. */
+function loadsTensors(argvs: readonly (readonly string[])[], prelude = ''): boolean {
   const script = `${prelude}
     import { createRequire } from 'node:module';
     const { main } = await import(${JSON.stringify(pathToFileURL(join(packageRoot(), 'dist', 'cli', 'main.js')).href)});
     for (const argv of ${JSON.stringify(argvs)}) await main(argv, { out() {}, err() {} });
-    const { user, system } = process.cpuUsage();
     const loaded = Object.keys(createRequire(import.meta.url).cache);
-    const loadsTensors = loaded.some((path) => path.includes('@tensorflow'));
-    console.log(JSON.stringify({ cpuMs: (user + system) / 1000, loadsTensors }));`;
+    console.log(JSON.stringify(loaded.some((path) => path.includes('@tensorflow'))));`;
   const options = { encoding: 'utf8', cwd: packageRoot() } as const;
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], options);
   expect(stderr).toBe('');
-  return JSON.parse(stdout) as { cpuMs: number; loadsTensors: boolean };
+  return JSON.parse(stdout) === true;
 }
 
 describe('bin/mimic.js', () => {
@@ -49,17 +47,8 @@ describe('bin/mimic.js', () => {
 });
 
 describe('the help', () => {
-  it.each([[['--help']], [['train', '--help']], [['serve', '--help']]])(
-    'of mimic %j costs less than 300 ms of CPU',
-    (argv) => {
-      // CPU time, because other tests run beside this one. The best of three: 154 and 205 ms measured at a load of 6 on two cores.
-      const runs = [1, 2, 3].map(() => costOf([argv]).cpuMs);
-      expect(Math.min(...runs)).toBeLessThan(300);
-    },
-  );
-
   it('of every command loads no tensor library', () => {
-    expect(costOf(Object.keys(COMMANDS).map((name) => [...name.split(' '), '--help'])).loadsTensors).toBe(false);
-    expect(costOf([], "await import('@tensorflow/tfjs-core');").loadsTensors).toBe(true);
+    expect(loadsTensors(Object.keys(COMMANDS).map((name) => [...name.split(' '), '--help']))).toBe(false);
+    expect(loadsTensors([], "await import('@tensorflow/tfjs-core');")).toBe(true);
   });
 });

@@ -164,7 +164,7 @@ describe('word tokenizer', () => {
     const start = performance.now();
     const count = texts.reduce((sum, text) => sum + get('words').encode(text).length, 0);
     // Measured: 700 000 words a second.
-    expect((count / (performance.now() - start)) * 1000).toBeGreaterThan(50_000);
+    expect((count / (performance.now() - start)) * 1000).toBeGreaterThan(5_000);
   });
 });
 

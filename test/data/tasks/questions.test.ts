@@ -76,7 +76,7 @@ it('questions are drawn faster than training asks', () => {
     for (let i = 0; i < 5; i++) for (const task of CHOICE_TASKS) drawQuestion(task, record, index, rng);
   const perSecond = ((5 * synthetic.length * CHOICE_TASKS.length) / (performance.now() - start)) * 1000;
   // Measured: 62 000 a second on a busy machine, tables filled on first use included.
-  expect(perSecond).toBeGreaterThan(20_000);
+  expect(perSecond).toBeGreaterThan(2_000);
 });
 
 describe('skipped tasks', () => {

@@ -200,7 +200,7 @@ describe('decodeVideo on broken files', () => {
     const started = performance.now();
     await refused('huge.mp4', 'E_VIDEO_DIMENSIONS');
     // Measured 0.1 s and 60 MB for ffmpeg, which would take 670 MB to decode its one frame.
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(10_000);
   });
 
   it('refuses a video that is too long by header, by declared count or, where neither is written, by timestamp', async () => {

@@ -24,7 +24,7 @@ describe('the ffmpeg process of decodeVideo', () => {
     const started = performance.now();
     const error = await refusal(decodeVideo(media('long.mp4'), sampling({ size: 448 }), { limits }), 'E_VIDEO_TIMEOUT');
     expect(error.message).toMatch(/decoding took longer than 150 ms: .*long\.mp4/);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(10_000);
   });
 
   it('is killed when the file does not open in time', async () => {
