@@ -15,10 +15,11 @@ import { type BenchContext, commitName, formatRow, machine, type Row, writeRepor
 import { checkpointingRows } from './suites/checkpointing.js';
 import { gemmRows } from './suites/gemm.js';
 import { kernelRows } from './suites/kernels.js';
+import { loadingRows } from './suites/loading.js';
 import { stepRows } from './suites/step.js';
 import { wasmRows } from './suites/wasm.js';
 
-const SUITES = [gemmRows, kernelRows, stepRows, wasmRows, checkpointingRows];
+const SUITES = [gemmRows, kernelRows, stepRows, wasmRows, checkpointingRows, loadingRows];
 
 const { values } = parseArgs({
   options: {

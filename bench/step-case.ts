@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { Rng } from '../src/base/rng.js';
 import { type LanguageConfig, type ModelConfig, ModelSchema } from '../src/model/config.js';
+import { loraTargets } from '../src/model/language-family.js';
 import { MimicChatModel } from '../src/model/mimic-chat.js';
 import { openSafetensors, writeSafetensors } from '../src/model/weights/safetensors.js';
 import type { Batch } from '../src/train/batch.js';
@@ -25,17 +26,19 @@ export interface StepCase {
   readonly loraAlpha: number;
 }
 
+const FAMILY = { family: 'internlm2', maxPositions: 32768 } as const;
+
 /** A decoder in the proportions of InternLM2-8B: 3.5 times as wide inside, a key head for four query heads. */
 export const languageOf = (hiddenSize: number, numLayers: number): LanguageConfig => ({
   ...{ hiddenSize, numLayers, intermediateSize: 3.5 * hiddenSize, numHeads: hiddenSize / 64 },
   ...{ numKvHeads: hiddenSize / 256, vocabSize: 16384, ropeTheta: 1e6, normEps: 1e-5 },
-  ...{ tieWordEmbeddings: false, embeddingStd: 0.02 },
+  ...{ tieWordEmbeddings: false, embeddingStd: 0.02, ...FAMILY },
 });
 
 /** The language model of configs/demo.yaml, a batch of the demo's size. */
 const DEMO_LANGUAGE: LanguageConfig = {
   ...{ hiddenSize: 96, numLayers: 3, intermediateSize: 256, numHeads: 4, numKvHeads: 2, vocabSize: 271 },
-  ...{ ropeTheta: 1000, normEps: 1e-5, tieWordEmbeddings: true, embeddingStd: 0.1 },
+  ...{ ropeTheta: 1000, normEps: 1e-5, tieWordEmbeddings: true, embeddingStd: 0.1, ...FAMILY },
 };
 
 const LORA = { tokensPerLabel: 4, loraRank: 16, loraAlpha: 32 };
@@ -120,7 +123,7 @@ export async function loadCase(which: StepCase, dir: string): Promise<MimicChatM
   } finally {
     await file.close();
   }
-  // Text only: the special tokens are gathered from, though no row of theirs is asked for.
+  // Text only: no row of the special tokens is asked for, and the peer's file has none.
   const special = model.parameters.get('special_tokens.weight');
   if (special !== undefined) special.value = tf.zeros([...special.shape]);
   return model;
@@ -129,5 +132,6 @@ export async function loadCase(which: StepCase, dir: string): Promise<MimicChatM
 /** What the peer needs to know of the model, as plain JSON. */
 export function peerConfig(which: StepCase): Record<string, unknown> {
   const { lora } = modelConfig(which);
-  return { ...which.language, loraRank: lora.rank, loraAlpha: lora.alpha, loraTargets: lora.targets };
+  const targets = loraTargets(which.language.family, lora.targets);
+  return { ...which.language, loraRank: lora.rank, loraAlpha: lora.alpha, loraTargets: targets };
 }

@@ -13,10 +13,12 @@ const LAYERS: Readonly<Record<string, number>> = {
   ops: 2,
   model: 3,
   data: 4,
+  adapters: 5,
   train: 5,
   infer: 5,
   eval: 6,
   demo: 7,
+  plan: 7,
   cli: 8,
   'index.ts': 8,
 };

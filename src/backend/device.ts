@@ -74,6 +74,9 @@ export interface AttentionGradProblem extends AttentionProblem {
   readonly dv: number;
 }
 
+/** Puts bytes `offset` to `offset + piece.length` of what is copied into `piece`, memory that the device chose. */
+export type FillPiece = (piece: Uint8Array, offset: number) => Promise<void>;
+
 export interface DeviceStats {
   /** Kernel launches, matrix products and attention passes since the device was made. */
   readonly launches: number;
@@ -108,6 +111,12 @@ export interface Device {
   free(address: number, bytes: number): void;
   /** Copies host values to the device. */
   write(address: number, values: HostArray): void;
+  /**
+   * Fills `bytes` of device memory in pieces, for data that comes from elsewhere than JavaScript's memory: several calls
+   * of `fill` are under way at once, and its pieces are device memory itself or what the device copies from. Resolves
+   * when every piece is filled and its copy queued; rejects with the first error of `fill` once no call is under way.
+   */
+  writePieces(address: number, bytes: number, fill: FillPiece): Promise<void>;
   /** Copies from the device into `into`, after all queued work. */
   read(address: number, into: HostArray): void;
   /** Queues the kernel of that name in kernels/*.cu with its parameters in the source's order. Throws BackendError E_KERNEL_UNKNOWN. */

@@ -26,11 +26,33 @@ export class NullDevice implements Device {
       this.nextAddress += bytes;
       return address;
     },
-    () => undefined,
+    (address) => {
+      this.residentNow -= this.touched.get(address) ?? 0;
+      this.touched.delete(address);
+    },
   );
+  /** Most bytes that were ever asked for of each block that the pool holds: what a system that pages lazily has given it. */
+  private readonly touched = new Map<number, number>();
+  private residentNow = 0;
+  private highest = { liveBytes: 0, residentBytes: 0 };
 
   alloc(bytes: number): number {
-    return this.pool.alloc(bytes);
+    const address = this.pool.alloc(bytes);
+    const before = this.touched.get(address) ?? 0;
+    if (bytes > before) {
+      this.touched.set(address, bytes);
+      this.residentNow += bytes - before;
+    }
+    this.highest.liveBytes = Math.max(this.highest.liveBytes, this.pool.liveBytes);
+    this.highest.residentBytes = Math.max(this.highest.residentBytes, this.residentNow);
+    return address;
+  }
+
+  /** The most since the last call: in use, and in use or kept for reuse. */
+  takeHighest(): { readonly liveBytes: number; readonly residentBytes: number } {
+    const { highest } = this;
+    this.highest = { liveBytes: this.pool.liveBytes, residentBytes: this.residentNow };
+    return highest;
   }
 
   free(address: number, bytes: number): void {
@@ -38,6 +60,8 @@ export class NullDevice implements Device {
   }
 
   write(_address: number, _values: HostArray): void {}
+
+  async writePieces(): Promise<void> {}
 
   /** All zeros. */
   read(_address: number, into: HostArray): void {
@@ -65,6 +89,11 @@ export class NullDevice implements Device {
   }
 
   synchronize(): void {}
+
+  /** Gives up what is kept for reuse. */
+  trim(): void {
+    this.pool.trim();
+  }
 
   stats(): DeviceStats {
     const { liveBytes, peakBytes, cachedBytes } = this.pool;

@@ -13,8 +13,14 @@ export interface Assignment {
   readonly path: ConfigPath;
   /** A scalar, a list, or an object: a section that is only opened, never overwritten. */
   readonly value: unknown;
-  /** 'file:line' or 'flag'. */
+  /** 'file:line' or 'flag', or what else the value was read from. */
   readonly origin: string;
+}
+
+/** A setting that lies beneath those of the user. */
+export interface BeneathAssignment extends Assignment {
+  /** The user may repeat the value, and not set another. */
+  readonly fixed: boolean;
 }
 
 const MAX_BYTES = 1_000_000;

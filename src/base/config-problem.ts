@@ -1,6 +1,6 @@
 /** A validation issue as one line: where, which key, got, expected, and the nearest name of a misspelt one. */
 import type { z } from 'zod';
-import type { ConfigPath } from './config-layer.js';
+import type { BeneathAssignment, ConfigPath } from './config-layer.js';
 import { isRecord } from './config-layer.js';
 import { type ConfigTree, pathKey } from './config-tree.js';
 import { nearest } from './nearest.js';
@@ -88,4 +88,13 @@ export function describeProblem(issue: Issue, tree: ConfigTree, schema: unknown)
     issue.code === 'invalid_value' && typeof value === 'string' ? nearest(value, issue.values.map(String)) : undefined;
   const suggestion = guess === undefined ? '' : `; did you mean ${show(guess)}?`;
   return [`${place(tree, path)}${key}got ${show(value)}, expected ${want}${suggestion}`];
+}
+
+/** A line when the user set another value than one that is fixed. */
+export function describeContradiction({ path, value, origin, fixed }: BeneathAssignment, user: ConfigTree): string[] {
+  const chosen = user.valueAt(path);
+  if (!fixed || chosen === undefined || JSON.stringify(chosen) === JSON.stringify(value)) return [];
+  return [
+    `${place(user, path)}${pathKey(path)}: got ${show(chosen)}, and ${origin} has ${show(value)}; remove the key, or name other weights`,
+  ];
 }

@@ -1,13 +1,13 @@
 /**
- * Settings: defaults < the YAML file that is extended < the YAML file < `--section.key=value`.
+ * Settings: defaults < what lies beneath < the YAML file that is extended < the YAML file < `--section.key=value`.
  *
  * Every unknown key is refused and every problem is reported at once, so that one run of a command shows all there is
  * to mend. Each value of the result knows where it came from.
  */
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { type ConfigPath, fileLayers, flagLayer } from './config-layer.js';
-import { describeProblem } from './config-problem.js';
+import { type Assignment, type BeneathAssignment, type ConfigPath, fileLayers, flagLayer } from './config-layer.js';
+import { describeContradiction, describeProblem } from './config-problem.js';
 import { ConfigTree, pathKey } from './config-tree.js';
 import { ConfigError } from './errors.js';
 import { sha256 } from './hash.js';
@@ -17,16 +17,24 @@ export interface ConfigSources {
   readonly file?: string | undefined;
   /** Flags such as '--train.lr=4e-5'; values are YAML scalars or lists. */
   readonly overrides?: readonly string[] | undefined;
+  /** Settings that the others lead to, such as those of a folder that they name. @param settings not validated yet */
+  readonly beneath?: (settings: Readonly<Record<string, unknown>>) => Promise<readonly BeneathAssignment[]>;
 }
 
 export interface LoadedConfig<T> {
   readonly config: T;
-  /** 'default', 'file:line' or 'flag' for each value, by dotted path; a list of scalars is one value. */
+  /** 'default', 'file:line', 'flag', or what lies beneath, for each value, by dotted path; a list of scalars is one value. */
   readonly origins: ReadonlyMap<string, string>;
   /** The resolved settings: loading this text again gives the same configuration. */
   readonly yaml: string;
   /** Of `yaml`. */
   readonly sha256: string;
+}
+
+function treeOf(assignments: readonly Assignment[]): ConfigTree {
+  const tree = new ConfigTree();
+  for (const assignment of assignments) tree.assign(assignment);
+  return tree;
 }
 
 /** The values with their paths: scalars, lists of scalars, empty sections. */
@@ -53,14 +61,20 @@ export async function loadConfig<Schema extends z.ZodType>(
   schema: Schema,
   sources: ConfigSources,
 ): Promise<LoadedConfig<z.output<Schema>>> {
-  const tree = new ConfigTree();
-  if (sources.file !== undefined) for (const assignment of await fileLayers(sources.file)) tree.assign(assignment);
-  for (const flag of sources.overrides ?? []) for (const assignment of flagLayer(flag)) tree.assign(assignment);
+  const own = [
+    ...(sources.file === undefined ? [] : await fileLayers(sources.file)),
+    ...(sources.overrides ?? []).flatMap(flagLayer),
+  ];
+  const user = treeOf(own);
+  const beneath = (await sources.beneath?.(user.root)) ?? [];
+  const tree = beneath.length === 0 ? user : treeOf([...beneath, ...own]);
+  const contradictions = beneath.flatMap((assignment) => describeContradiction(assignment, user));
 
   const parsed = schema.safeParse(tree.root);
-  if (!parsed.success) {
+  if (!parsed.success || contradictions.length > 0) {
     const jsonSchema = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' });
-    const problems = parsed.error.issues.flatMap((issue) => describeProblem(issue, tree, jsonSchema));
+    const issues = parsed.error?.issues ?? [];
+    const problems = [...contradictions, ...issues.flatMap((issue) => describeProblem(issue, tree, jsonSchema))];
     const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
     throw new ConfigError('E_CONFIG_INVALID', `${count} in the configuration\n  ${problems.join('\n  ')}`, {
       context: { problems },

@@ -25,6 +25,7 @@ export class Progress {
   private readonly firstDone: number;
   private lastShownSec = Number.NEGATIVE_INFINITY;
   private open = false;
+  private complete = false;
 
   /** @param done where counting starts, after a resume: the ETA is measured from there. */
   constructor(
@@ -41,7 +42,10 @@ export class Progress {
 
   update(done: number, detail = ''): void {
     const now = this.now();
-    if (now - this.lastShownSec < this.intervalSec && done < this.options.total) return;
+    // Always shown when all is done, but once: the last of many pieces may be too small to count.
+    const complete = done >= this.options.total;
+    if (complete ? this.complete : now - this.lastShownSec < this.intervalSec) return;
+    this.complete = complete;
     this.lastShownSec = now;
     const { total } = this.options;
     const percent = total > 0 ? ` ${Math.floor((100 * done) / total)}%` : '';

@@ -15,6 +15,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'says what this machine has, what it lacks and how to mend it',
     load: async () => (await import('./commands/doctor.js')).doctor,
   },
+  plan: {
+    summary: 'says what a run or a model needs: tokens, memory by part, time; and whether it fits',
+    load: async () => (await import('./commands/plan.js')).plan,
+  },
   train: {
     summary: 'trains a model as a configuration file says',
     load: async () => (await import('./commands/train.js')).train,
@@ -50,5 +54,29 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   'bench build': {
     summary: 'builds MIMIC-Bench questions from video records',
     load: async () => (await import('./commands/bench-build.js')).benchBuild,
+  },
+  'weights random': {
+    summary: "writes a checkpoint of a published model's names and sizes with random weights",
+    load: async () => (await import('./commands/weights-random.js')).weightsRandom,
+  },
+  'weights inspect': {
+    summary: 'says what a file or folder of weights holds: layout, parts, names, shapes',
+    load: async () => (await import('./commands/weights-inspect.js')).weightsInspect,
+  },
+  'weights convert': {
+    summary: 'rewrites a checkpoint in other names, another format or another precision',
+    load: async () => (await import('./commands/weights-convert.js')).weightsConvert,
+  },
+  'weights merge': {
+    summary: 'merges the LoRA of a checkpoint into its weights, and can prove that nothing else changed',
+    load: async () => (await import('./commands/weights-merge.js')).weightsMerge,
+  },
+  'weights export-peft': {
+    summary: 'writes the LoRA of a checkpoint as an adapter that PEFT loads',
+    load: async () => (await import('./commands/weights-export-peft.js')).weightsExportPeft,
+  },
+  'weights import-peft': {
+    summary: 'makes a checkpoint of an adapter that was trained with PEFT',
+    load: async () => (await import('./commands/weights-import-peft.js')).weightsImportPeft,
   },
 };

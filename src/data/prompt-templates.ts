@@ -6,6 +6,8 @@
 export const END_OF_TEXT = '</s>';
 export const IM_START = '<|im_start|>';
 export const IM_END = '<|im_end|>';
+/** End-of-text of InternLM2's tokenizer and of Qwen2's: the checkpoints' generation_config.json names them as stops too. */
+export const STOP_TOKENS = [END_OF_TEXT, '<|endoftext|>'] as const;
 
 export interface ChatTemplate {
   /** System prompt the checkpoint was trained with; it is part of the format. */

@@ -1,20 +1,23 @@
-/** Text to token ids and back, from a Hugging Face tokenizer.json. */
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { PreTrainedTokenizer } from '@xenova/transformers/src/tokenizers.js';
+/** Text to token ids and back, from the tokenizer files of a checkpoint. */
 import { DataError } from '../base/errors.js';
 import { nearest } from '../base/nearest.js';
-import { DecodeStream, type TextStream } from './decode-stream.js';
+import type { TextStream } from './decode-stream.js';
+import { openEngine, type TokenizerEngine } from './tokenizer-engine.js';
 import { readTokenizerFile, type TokenizerFile } from './tokenizer-file.js';
+import { readTokenizerFolder, TOKENIZER_FILE, writeTokenizer } from './tokenizer-folder.js';
+import { tokenizerHash } from './tokenizer-hash.js';
 
-const TOKENIZER_FILE = 'tokenizer.json';
-const COMPANION_FILES = ['tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json', 'tokenizer.model'];
 /** Texts whose ids are remembered; training asks the same prompts over and over. */
 const CACHE_TEXTS = 8192;
+/** Longer ones are not. */
+const CACHE_TEXT_LENGTH = 4096;
+const LONE_SURROGATE = /\p{Surrogate}/gu;
 
 export interface Tokenizer {
   /** One more than the highest id. */
   readonly vocabSize: number;
+  /** SHA-256 of all that decides ids and text, whatever the files it was read from. */
+  readonly contentHash: string;
   /** Ids of plain text; never a control token, whatever the text spells, and none is added. */
   encode(text: string): number[];
   /** @throws DataError E_TOKENIZER_SPECIAL when the tokenizer has no such token */
@@ -29,70 +32,57 @@ export interface Tokenizer {
 }
 
 /**
- * Loads `tokenizer.json` of a directory. Nothing is ever fetched.
+ * Loads the tokenizer of a directory: tokenizer.json, tokenizer.model (SentencePiece BPE), or vocab.json with merges.txt
+ * (Qwen2), the latter two with the files beside them that name added tokens. Nothing is ever fetched.
  *
- * @throws DataError E_TOKENIZER_READ, E_TOKENIZER_FORMAT
+ * @throws DataError E_TOKENIZER_READ, E_TOKENIZER_FORMAT, E_TOKENIZER_ADDED, E_TOKENIZER_CLASS, E_TOKENIZER_MERGES,
+ *   E_SENTENCEPIECE_*
  */
 export async function loadTokenizer(dir: string): Promise<Tokenizer> {
-  const path = join(dir, TOKENIZER_FILE);
-  let json: unknown;
-  try {
-    json = JSON.parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    throw new DataError('E_TOKENIZER_READ', `tokenizer ${path} cannot be read: ${(cause as Error).message}`, {
-      hint: 'the directory of a language model must hold a tokenizer.json',
-      cause,
-    });
-  }
-  return build(json, path, (target) => copyFiles(dir, target));
+  const { json, source, save } = await readTokenizerFolder(dir);
+  return build(json, source, save);
 }
 
 /** A tokenizer from the content of a tokenizer.json. */
 export function createTokenizer(json: object): Promise<Tokenizer> {
-  return build(json, TOKENIZER_FILE, async (target) => {
-    await mkdir(target, { recursive: true });
-    await writeFile(join(target, TOKENIZER_FILE), JSON.stringify(json));
-  });
+  return build(json, TOKENIZER_FILE, (target) => writeTokenizer(json, target));
 }
 
 async function build(json: unknown, source: string, save: (dir: string) => Promise<void>): Promise<Tokenizer> {
   const file = readTokenizerFile(json, source);
-  // Imported on first use: the module loads a native runtime that most commands never need.
-  const { PreTrainedTokenizer } = await import('@xenova/transformers/src/tokenizers.js');
-  return new FileTokenizer(file, new PreTrainedTokenizer(file.plainJson, {}), source, save);
-}
-
-async function copyFiles(from: string, to: string): Promise<void> {
-  await mkdir(to, { recursive: true });
-  await copyFile(join(from, TOKENIZER_FILE), join(to, TOKENIZER_FILE));
-  for (const name of COMPANION_FILES) {
-    await copyFile(join(from, name), join(to, name)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-    });
-  }
+  return new FileTokenizer(file, await openEngine(file, source), source, save);
 }
 
 class FileTokenizer implements Tokenizer {
   private readonly cache = new Map<string, readonly number[]>();
+  private hash: string | undefined;
 
   constructor(
     private readonly file: TokenizerFile,
-    private readonly plain: PreTrainedTokenizer,
+    private readonly engine: TokenizerEngine,
     private readonly source: string,
     readonly save: (dir: string) => Promise<void>,
   ) {}
 
+  private readonly isHidden = (id: number): boolean =>
+    !(id >= 0 && id < this.file.vocabSize) || this.file.controlIds.has(id);
+
   get vocabSize(): number {
     return this.file.vocabSize;
+  }
+
+  get contentHash(): string {
+    this.hash ??= tokenizerHash(this.file);
+    return this.hash;
   }
 
   encode(text: string): number[] {
     if (text === '') return [];
     let ids = this.cache.get(text);
     if (ids === undefined) {
-      ids = this.plain.encode(text, null, { add_special_tokens: false });
-      // The library remembers all texts for good; ours forgets the oldest.
-      this.plain.model.cache?.clear();
+      // Half a surrogate pair is no character; as UTF-8 it is U+FFFD.
+      ids = this.engine.encode(text.replace(LONE_SURROGATE, '\uFFFD'));
+      if (text.length > CACHE_TEXT_LENGTH) return [...ids];
       const oldest = this.cache.size >= CACHE_TEXTS ? this.cache.keys().next().value : undefined;
       if (oldest !== undefined) this.cache.delete(oldest);
       this.cache.set(text, ids);
@@ -114,12 +104,10 @@ class FileTokenizer implements Tokenizer {
   }
 
   decode(ids: readonly number[]): string {
-    const visible = ids.filter((id) => id >= 0 && id < this.file.vocabSize && !this.file.controlIds.has(id));
-    if (visible.length === 0) return '';
-    return this.plain.decode(visible, { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+    return this.engine.decode(ids, this.isHidden);
   }
 
   stream(): TextStream {
-    return new DecodeStream((ids) => this.decode(ids));
+    return this.engine.stream(this.isHidden);
   }
 }

@@ -5,9 +5,19 @@
 declare module '@xenova/transformers/src/tokenizers.js' {
   export class PreTrainedTokenizer {
     constructor(tokenizerJson: object, tokenizerConfig: object);
-    /** BPE models remember every text they ever saw in `cache`. */
-    readonly model: { readonly cache?: Map<string, string[]> };
-    encode(text: string, textPair: null, options: { add_special_tokens: boolean }): number[];
+    readonly model: {
+      /** BPE models remember every text they ever saw. */
+      readonly cache?: Map<string, string[]>;
+      readonly tokens_to_ids: Map<string, number>;
+      /** Pieces by id; has holes. */
+      readonly vocab: (string | undefined)[];
+      /** BPE: pieces of one stretch of text. Ours takes its place, see `openEngine`. */
+      bpe?: (text: string) => string[];
+    };
+    /** What splits texts at added tokens; null: nothing does. */
+    added_tokens_regex: RegExp | null;
+    /** An id is undefined where a character is in no piece and there is no unknown token. */
+    encode(text: string, textPair: null, options: { add_special_tokens: boolean }): (number | undefined)[];
     /** Throws on an empty list. */
     decode(
       ids: readonly number[],

@@ -1,8 +1,11 @@
-import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import type { BackendOptions } from '../backend/select.js';
 import { CheckpointError, ConfigError } from '../base/errors.js';
+import { phase } from '../base/phases.js';
+import { decodeImageTiles } from '../data/image.js';
+import { checkInput, inputOfFolder } from '../data/input-fingerprint.js';
+import { isPictureFile } from '../data/picture-file.js';
 import { type PromptConfig, PromptSchema } from '../data/prompt.js';
 import { loadTokenizer, type Tokenizer } from '../data/tokenizer.js';
 import { decodeVideo } from '../data/video/decode-video.js';
@@ -19,7 +22,8 @@ import { prefixIds, type SessionContext, VideoSession } from './video-session.js
 const FolderSchema = z.looseObject({
   video: SamplingSchema.omit({ size: true, numFrames: true }).prefault({}),
   prompt: PromptSchema.prefault({}),
-  train: z.looseObject({ maxLength: z.int().positive().default(4096) }).prefault({}),
+  /** What the weights were tuned with; a base as published has no such section, and takes what its positions allow. */
+  train: z.looseObject({ maxLength: z.int().positive().optional() }).prefault({}),
 });
 
 export interface MimicChatParts {
@@ -47,14 +51,15 @@ export class MimicChat {
   constructor(readonly parts: MimicChatParts) {}
 
   /**
-   * Loads a model folder: config.yaml, model.safetensors, tokenizer.json.
+   * Loads a model folder of ours, a published InternVL folder as it is, or a PEFT adapter beside its base.
    *
    * @param options the backend; without one, that which runs already, else the best one found
-   * @throws CheckpointError when a file is absent, damaged or of another model; DataError E_TOKENIZER_*; BackendError
+   * @throws CheckpointError when a file is absent, damaged or of another model, E_INPUT_DRIFT when its input.json
+   *   differs from how inputs would be made; DataError E_TOKENIZER_*; BackendError
    */
   static async load(dir: string, options: BackendOptions = {}): Promise<MimicChat> {
     await ensureBackend(options);
-    const { model, config, tokenizerDir } = await loadModelFolder(dir);
+    const { model, config, tokenizerDir, weightFiles } = await phase('load', () => loadModelFolder(dir));
     try {
       const parsed = FolderSchema.safeParse(config);
       if (!parsed.success) {
@@ -62,13 +67,18 @@ export class MimicChat {
       }
       const { video, prompt, train } = parsed.data;
       const { imageSize, numFrames } = model.config.spatial;
+      const { maxPositions } = model.config.language;
+      // Without the temporal branch nothing looks at the full sequence: one frame of it stands for all.
+      const temporal = model.temporalEncoder === null ? { maxFrames: 1 } : video.temporal;
+      const tokenizer = await loadTokenizer(tokenizerDir);
+      await checkInput(dir, inputOfFolder(dir, { model: model.config, config }, tokenizer));
       return new MimicChat({
         model,
-        tokenizer: await loadTokenizer(tokenizerDir),
+        tokenizer,
         prompt,
-        sampling: { ...video, size: imageSize, numFrames },
-        contextLength: train.maxLength,
-        weightFiles: [...new Set([tokenizerDir, dir])].map((folder) => join(folder, 'model.safetensors')),
+        sampling: { ...video, temporal, size: imageSize, numFrames },
+        contextLength: Math.min(train.maxLength ?? maxPositions, maxPositions),
+        weightFiles,
       });
     } catch (error) {
       model.dispose();
@@ -77,15 +87,13 @@ export class MimicChat {
   }
 
   /**
-   * Decodes, encodes and prefills a video once. The caller disposes the session.
+   * Decodes, encodes and prefills a video or a picture once. The caller disposes the session.
    *
-   * @param source a local video file, or frames of `sampling.size` pixels
-   * @throws DataError E_VIDEO_* when the file cannot be used; ConfigError E_PROMPT_LAYOUT, E_CONTEXT_LENGTH
+   * @param source a local file: a video, or a JPEG, PNG or WebP picture; or frames of `sampling.size` pixels
+   * @throws DataError E_VIDEO_*, E_IMAGE_* when the file cannot be used; ConfigError E_PROMPT_LAYOUT, E_CONTEXT_LENGTH
    */
   async encode(source: string | VideoFrames, options: { readonly signal?: AbortSignal } = {}): Promise<VideoSession> {
-    const frames = typeof source === 'string' ? await decodeVideo(source, this.parts.sampling, options) : source;
-    options.signal?.throwIfAborted();
-    const features = this.parts.model.encodeFrames(frames);
+    const features = await this.features(source, options);
     try {
       return await this.session(features);
     } finally {
@@ -99,14 +107,18 @@ export class MimicChat {
     if (prompt.layout === 'none') {
       throw new ConfigError(
         'E_PROMPT_LAYOUT',
-        'prompt.layout: got none, expected paper: this model was trained without video',
+        'prompt.layout: got none, expected paper or internvl: this model was trained without video',
         {
           hint: 'use textOnly()',
         },
       );
     }
-    const context = this.context({ count: model.numVisualTokens(), vidId: model.vidId, sepId: model.sepId });
-    const visual_BVC: tf.Tensor3D = model.visualTokens([features]);
+    const context = this.context(model.visualBlock(features));
+    return phase('prefill', () => this.prefill(features, context));
+  }
+
+  private async prefill(features: VideoFeatures, context: SessionContext): Promise<VideoSession> {
+    const visual_BVC: tf.Tensor3D = this.parts.model.visualTokens([features]);
     const prefix = this.emptySequence();
     try {
       await prefix.append(Array.from(prefixIds(context)), visual_BVC);
@@ -127,6 +139,20 @@ export class MimicChat {
   /** Frees the weights. */
   dispose(): void {
     this.parts.model.dispose();
+  }
+
+  private async features(source: string | VideoFrames, options: { readonly signal?: AbortSignal }) {
+    const { model, sampling } = this.parts;
+    if (typeof source === 'string' && (await isPictureFile(source))) {
+      const { imageSize: size, maxTiles, thumbnail } = model.config.spatial;
+      const tiles = await phase('decode', () => decodeImageTiles(source, { size, maxTiles, thumbnail }));
+      options.signal?.throwIfAborted();
+      return model.encodeImage(tiles);
+    }
+    const frames =
+      typeof source === 'string' ? await phase('decode', () => decodeVideo(source, sampling, options)) : source;
+    options.signal?.throwIfAborted();
+    return model.encodeFrames(frames);
   }
 
   private context(visual: SessionContext['visual']): SessionContext {

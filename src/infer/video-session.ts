@@ -1,8 +1,10 @@
 /** One video, prefilled once, answering many questions: each runs on a fork of the visual prefix. */
 import { ConfigError } from '../base/errors.js';
+import { phase } from '../base/phases.js';
 import { type PromptConfig, stopIds, tokenizeSample, type VisualBlock } from '../data/prompt.js';
 import { LETTERS, promptText } from '../data/tasks/wording.js';
 import type { Tokenizer } from '../data/tokenizer.js';
+import { VISUAL_ID } from '../model/mimic-chat.js';
 import { choicePrompt, letterTokenIds } from './choice-prompt.js';
 import { type FinishReason, type GenerateOptions, generate } from './generate.js';
 import type { TokenSequence } from './language-model.js';
@@ -72,8 +74,30 @@ export class VideoSession {
     const letters = letterTokenIds(this.context.tokenizer, count);
     const fork = this.open().fork();
     try {
-      const logits_V = await fork.append(this.suffixIds(prompt));
+      const logits_V = await phase('answer', () => fork.append(this.suffixIds(prompt)));
       return Array.from(softmax(letters.map((id) => logits_V[id] ?? Number.NEGATIVE_INFINITY)));
+    } finally {
+      fork.dispose();
+    }
+  }
+
+  /**
+   * Logits after a prompt and after each token that follows it: what a comparison of two models needs.
+   *
+   * @param forced the tokens to follow; without them `count` of the most likely ones
+   * @returns one vector of the vocabulary's size more than tokens
+   */
+  async promptLogits(
+    prompt: string,
+    { count, forced }: { readonly count: number; readonly forced?: readonly number[] },
+  ): Promise<Float32Array[]> {
+    const fork = this.open().fork();
+    try {
+      const logits = [await fork.append(this.suffixIds(prompt))];
+      for (let i = 0; i < (forced?.length ?? count); i++) {
+        logits.push(await fork.append([forced?.[i] ?? argmax(logits[i] ?? [])]));
+      }
+      return logits;
     } finally {
       fork.dispose();
     }
@@ -130,11 +154,15 @@ export class VideoSession {
   }
 }
 
-/** Token ids that every prompt of a session starts with: all up to the end of the visual block, none without video. */
+/**
+ * Token ids that every prompt of a session starts with: all up to the control token that closes the visual block ([SEP], or
+ * the last `</img>`), none without video. The line break behind `</img>` is left to the question, whose first token may
+ * begin with it.
+ */
 export function prefixIds(context: SessionContext): Int32Array {
   if (context.visual === null) return new Int32Array(0);
   const ids = promptIds('', context);
-  return ids.subarray(0, ids.lastIndexOf(context.visual.sepId) + 1);
+  return ids.subarray(0, ids.lastIndexOf(VISUAL_ID) + 2);
 }
 
 function promptIds(prompt: string, { tokenizer, prompt: config, visual }: SessionContext): Int32Array {

@@ -28,13 +28,22 @@ export class Linear {
   }
 }
 
-/** A bias-free linear with an optional low-rank update beside its (frozen) weight; `B` starts at zero, so nothing changes. */
+/** A linear with an optional low-rank update beside its (frozen) weight; `B` starts at zero, so nothing changes. */
 export class LoraLinear {
   private readonly weight: Parameter;
+  private readonly bias: Parameter | undefined;
   private readonly lora: { a: Parameter; b: Parameter; scale: number; dropout: number } | undefined;
 
-  constructor(scope: Scope, inputs: number, outputs: number, config: LoraConfig | null) {
+  /** @param config null for no adapter */
+  constructor(
+    scope: Scope,
+    inputs: number,
+    outputs: number,
+    config: LoraConfig | null,
+    options: { readonly bias: boolean } = { bias: false },
+  ) {
     this.weight = scope.parameter('weight', [outputs, inputs], normal(inputs ** -0.5));
+    this.bias = options.bias ? scope.parameter('bias', [outputs], zeros) : undefined;
     if (config === null) return;
     this.lora = {
       // Kaiming-uniform with a = sqrt(5), as PEFT starts A: bound sqrt(6 / (1 + 5) / fan_in).
@@ -47,11 +56,11 @@ export class LoraLinear {
 
   /** @param dropoutSeed omit at inference: no dropout. */
   apply(x: tf.Tensor, dropoutSeed?: number): tf.Tensor {
-    const weight = this.weight.value;
-    if (this.lora === undefined) return this.weight.trainable ? linear(x, weight) : frozenLinear(x, weight);
+    const [weight, bias] = [this.weight.value, this.bias?.value];
+    if (this.lora === undefined) return this.weight.trainable ? linear(x, weight, bias) : frozenLinear(x, weight, bias);
     const { a, b, scale, dropout } = this.lora;
     const drop = dropoutSeed === undefined || dropout === 0 ? {} : { dropout: { rate: dropout, seed: dropoutSeed } };
-    return loraLinear(x, weight, { a_RI: a.value, b_OR: b.value, scale, ...drop });
+    return loraLinear(x, weight, { a_RI: a.value, b_OR: b.value, scale, ...drop }, bias);
   }
 }
 

@@ -1,113 +1,99 @@
 /**
- * A model folder: `config.yaml` (the resolved run configuration) and `model.safetensors`.
+ * A model from a folder: one of ours (`config.yaml`, `model.safetensors`), a published InternVL folder as it is, or a PEFT
+ * adapter beside either.
  *
- * A checkpoint of a tuned model holds only what was trained; `base:` in its config names the folder (relative to the
- * checkpoint's) that holds the rest.
+ * A checkpoint of a tuned model holds only what was trained; `base:` and `temporalBase:` in its config name the folders
+ * (relative to the checkpoint's) that hold the rest.
  */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
-import { parse } from 'yaml';
-import { z } from 'zod';
+import { join } from 'node:path';
 import { CheckpointError } from '../base/errors.js';
-import { ModelSchema } from './config.js';
+import { log } from '../base/logger.js';
+import { Rng } from '../base/rng.js';
+import { loadWeightsFrom } from './checkpoints/load-weights.js';
+import { type FolderPlan, planFolder } from './checkpoints/model-folders.js';
+import { isOwnFolder } from './checkpoints/published-folder.js';
 import { MimicChatModel } from './mimic-chat.js';
-import type { ParameterStore } from './parameters.js';
+import type { Parameter, ParameterStore, Part } from './parameters.js';
 import { MANIFEST_NAME, verifyCheckpointFiles } from './weights/manifest.js';
-import { openSafetensors } from './weights/safetensors.js';
 
-const FolderSchema = z.looseObject({ model: ModelSchema, base: z.string().optional() });
+export { loadWeightsFrom } from './checkpoints/load-weights.js';
 
 export interface ModelFolder {
   readonly model: MimicChatModel;
-  /** The folder's whole `config.yaml`; sections beyond `model` belong to who wrote them. */
+  /** The folder's whole `config.yaml`, or what a published folder's JSON means; sections beyond `model` belong to who wrote them. */
   readonly config: Readonly<Record<string, unknown>>;
   /** Where the tokenizer lies: the folder itself, or its base. */
   readonly tokenizerDir: string;
+  /** Files that weights came from, the first loaded first. */
+  readonly weightFiles: readonly string[];
 }
 
-/** @throws CheckpointError when a file is absent or invalid, or a parameter is missing, extra or of another shape */
-export async function loadModelFolder(dir: string): Promise<ModelFolder> {
-  const config = await readFolderConfig(dir);
-  if (existsSync(join(dir, MANIFEST_NAME))) await verifyCheckpointFiles(dir);
-  const model = new MimicChatModel(config.model);
+export interface LoadFolderOptions {
+  /** The model that a PEFT adapter stands beside, where its adapter_config.json names no folder here. */
+  readonly base?: string;
+}
+
+/**
+ * @throws CheckpointError when a file is absent or invalid, or a parameter is missing, extra or of another shape
+ */
+export async function loadModelFolder(dir: string, options: LoadFolderOptions = {}): Promise<ModelFolder> {
+  const plan = await planFolder(dir, options.base);
+  for (const note of plan.notes) log.info(note);
+  const model = new MimicChatModel(plan.model);
+  const weightFiles: string[] = [];
   try {
-    if (config.base !== undefined) await loadWeights(model.parameters, resolve(dir, config.base), { partial: true });
-    await loadWeights(model.parameters, dir, { partial: config.base !== undefined });
-    const missing = model.parameters.list().filter((parameter) => !parameter.hasValue);
-    if (missing.length > 0) {
-      throw new CheckpointError(
-        'E_WEIGHTS_MISSING',
-        `${dir}: ${missing.length} of ${model.parameters.list().length} parameters are in no file: ${names(missing)}.`,
-        { hint: 'Check `base:` in config.yaml, and that model.* is the configuration the weights were saved with.' },
-      );
+    for (const { path, ...load } of plan.loads) {
+      if (existsSync(join(path, MANIFEST_NAME))) await verifyCheckpointFiles(path);
+      weightFiles.push(...(await loadWeightsFrom(path, model, load)).files);
     }
+    startFresh(model.parameters, plan);
+    requireAll(model.parameters, dir);
   } catch (error) {
     model.dispose();
     throw error;
   }
-  return { model, config, tokenizerDir: config.base === undefined ? dir : resolve(dir, config.base) };
+  const { config, tokenizerDir } = plan;
+  return { model, config, tokenizerDir, weightFiles };
 }
 
-async function readFolderConfig(dir: string) {
-  const path = join(dir, 'config.yaml');
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new CheckpointError('E_FOLDER_CONFIG', `${path}: cannot be read; a model folder needs config.yaml.`, {
-      cause,
-      hint: 'Give the folder that holds config.yaml and model.safetensors, e.g. checkpoints/run/best.',
-    });
-  });
-  const parsed = FolderSchema.safeParse(parse(text, { maxAliasCount: 20 }));
-  if (!parsed.success) {
-    throw new CheckpointError('E_FOLDER_CONFIG', `${path}: ${z.prettifyError(parsed.error)}`);
-  }
-  return parsed.data;
+/** What a published folder has no word for is left at its start, where it changes nothing. */
+function startFresh(parameters: ParameterStore, { freshParts }: FolderPlan): void {
+  const isFresh = ({ part, hasValue }: Parameter) => !hasValue && freshParts.includes(part);
+  parameters.initialize(new Rng(0, 'weights'), isFresh);
+}
+
+function requireAll(parameters: ParameterStore, dir: string): void {
+  const all = parameters.list();
+  const missing = all.filter((parameter) => !parameter.hasValue);
+  if (missing.length === 0) return;
+  throw new CheckpointError(
+    'E_WEIGHTS_MISSING',
+    `${dir}: ${missing.length} of ${all.length} parameters are in no file: ${names(missing)}.`,
+    {
+      hint: 'Check `base:` and `temporalBase:` in config.yaml, and that model.* is the configuration the weights were saved with.',
+    },
+  );
 }
 
 /**
- * Reads `model.safetensors` of a folder into the store.
+ * Reads a folder or file of weights into the store's parameters.
  *
- * @param partial accept a file that names fewer parameters than the store; extra names are an error either way,
- *   except those of switched-off parts (an ablated model starts from a full base)
+ * @returns names of the parameters that got a value
+ * @throws CheckpointError E_WEIGHTS_MISMATCH listing every tensor that does not fit
  */
-export async function loadWeights(
-  store: ParameterStore,
-  dir: string,
-  options: { partial: boolean },
-): Promise<string[]> {
-  const path = join(dir, 'model.safetensors');
-  const file = await openSafetensors(path);
-  const loaded: string[] = [];
-  try {
-    const problems: string[] = [];
-    for (const [name, entry] of file.tensors) {
-      const parameter = store.get(name);
-      if (parameter === undefined) {
-        if (!options.partial) problems.push(`${name}: not a parameter of this model`);
-      } else if (parameter.shape.join() !== entry.shape.join()) {
-        problems.push(`${name}: shape [${entry.shape}] in the file, [${parameter.shape}] in the model`);
-      }
-    }
-    if (problems.length > 0) {
-      throw new CheckpointError(
-        'E_WEIGHTS_MISMATCH',
-        `${path}: ${problems.length} tensors do not fit:\n  ${problems.join('\n  ')}`,
-        {
-          hint: 'The model.* section must be the one the weights were saved with.',
-        },
-      );
-    }
-    for (const name of file.tensors.keys()) {
-      const parameter = store.get(name);
-      if (parameter === undefined) continue;
-      parameter.value = tf.tensor(await file.readFloat32(name), [...parameter.shape], 'float32');
-      loaded.push(name);
-    }
-  } finally {
-    await file.close();
+export async function loadWeights(model: MimicChatModel, path: string, label = 'weights'): Promise<string[]> {
+  const plan = await loadWeightsFrom(path, model, { label, isOwn: isOwnFolder(path) });
+  return [...plan.rows.keys()];
+}
+
+/** Parts that hold parameters without a value, with their names. */
+export function emptyParts(parameters: ParameterStore): Map<Part, string[]> {
+  const parts = new Map<Part, string[]>();
+  for (const { name, part, hasValue } of parameters.list()) {
+    if (!hasValue) parts.set(part, [...(parts.get(part) ?? []), name]);
   }
-  return loaded;
+  return parts;
 }
 
 function names(parameters: readonly { name: string }[]): string {

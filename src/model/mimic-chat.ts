@@ -11,15 +11,17 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { ShapeError } from '../base/errors.js';
+import { phase } from '../base/phases.js';
 import { gatherRows, stored, workStorage } from '../ops/index.js';
-import { type ModelConfig, numVisualTokens } from './config.js';
+import { type ModelConfig, numVisualTokens, tokensPerFrame } from './config.js';
 import { type DecodeOptions, Decoder } from './decoder.js';
-import type { VideoFrames } from './frames.js';
+import type { Frames, VideoFrames } from './frames.js';
 import type { KvCache } from './kv-cache.js';
 import { normal, type Parameter, ParameterStore, Scope } from './parameters.js';
 import { SpatialEncoder } from './spatial-encoder.js';
 import { TemporalEncoder } from './temporal-encoder.js';
 import { VideoFeatures } from './video-features.js';
+import type { VisualBlock } from './visual-block.js';
 import { VisualPath } from './visual-path.js';
 
 /** Stands in token ids where a visual token goes. */
@@ -67,25 +69,59 @@ export class MimicChatModel {
     return spatial + temporal;
   }
 
+  /** What a prompt leaves room for: any video's tokens, or those of these features. */
+  visualBlock(features?: VideoFeatures): VisualBlock {
+    const ids = { vidId: this.vidId, sepId: this.sepId };
+    if (features?.kind === 'image') {
+      return { kind: 'image', spatial: [features.spatial_ND.shape[0]], temporal: 0, ...ids };
+    }
+    const { spatial } = this.config;
+    const frames = Array<number>(spatial.numFrames).fill(tokensPerFrame(spatial));
+    return { kind: 'video', spatial: frames, temporal: numVisualTokens(this.config).temporal, ...ids };
+  }
+
+  /**
+   * The spatial encoder on a picture's tiles, as `encodeFrames`. A picture has no time: its features go without the temporal
+   * branch and without time embeddings.
+   */
+  encodeImage(tiles: Frames): VideoFeatures {
+    return new VideoFeatures(
+      phase('spatial encoder', () => this.spatialEncoder.encode(tiles)),
+      null,
+      'image',
+    );
+  }
+
   /** Both frozen encoders on one video, without a tape and in bounded memory. The caller disposes the features. */
   encodeFrames(video: VideoFrames): VideoFeatures {
-    const spatial_ND = this.spatialEncoder.encode(video.spatial);
-    const temporal_MD = this.temporalEncoder?.encode(video.temporal) ?? null;
+    const spatial_ND = phase('spatial encoder', () => this.spatialEncoder.encode(video.spatial));
+    const temporal = this.temporalEncoder;
+    const temporal_MD = temporal && phase('temporal encoder', () => temporal.encode(video.temporal));
     return new VideoFeatures(spatial_ND, temporal_MD);
   }
 
-  /** Projectors and gated fusion: features of B videos -> phi(V)' [B, V, C]. */
+  /**
+   * Projectors and gated fusion: features of B inputs -> phi(V)' [B, V, C].
+   *
+   * @throws ShapeError when videos and pictures stand in one batch, or a video has no temporal features
+   */
   visualTokens(features: readonly VideoFeatures[]): tf.Tensor3D {
     return tf.tidy(() => {
-      const spatial = tf.stack(features.map((video) => video.spatial_ND)) as tf.Tensor3D;
+      const kind = features[0]?.kind ?? 'video';
+      const hasTemporal = this.temporalEncoder !== null && kind === 'video';
       const temporal = features.map((video) => video.temporal_MD).filter((x) => x !== null);
-      const hasTemporal = this.temporalEncoder !== null;
+      if (features.some((video) => video.kind !== kind)) {
+        throw new ShapeError('E_FEATURES_MIXED', 'visualTokens: got videos and pictures in one batch.', {
+          hint: 'Put them into batches of their own.',
+        });
+      }
       if (hasTemporal && temporal.length !== features.length) {
         throw new ShapeError('E_FEATURES_TEMPORAL', 'visualTokens: a video has no temporal features.', {
           hint: 'Encode it with a model whose temporal branch is on.',
         });
       }
-      return this.visualPath.apply(spatial, hasTemporal ? (tf.stack(temporal) as tf.Tensor3D) : null);
+      const spatial = tf.stack(features.map((video) => video.spatial_ND)) as tf.Tensor3D;
+      return this.visualPath.apply(spatial, hasTemporal ? (tf.stack(temporal) as tf.Tensor3D) : null, kind);
     });
   }
 
@@ -98,29 +134,31 @@ export class MimicChatModel {
    */
   embed(ids: Int32Array, batch: number, length: number, visual_BVC: tf.Tensor3D | null): tf.Tensor3D {
     const { vocabSize, hiddenSize: c } = this.config.language;
+    // [VID] and [SEP] are no inputs, and get no gradient, where no id is theirs: in the base's own prompt layout.
+    const special = ids.some((id) => id >= vocabSize) ? [this.specialTokens.value] : [];
     const tokenRows = new Int32Array(ids.length).fill(-1);
     const otherRows = new Int32Array(ids.length).fill(-1);
-    let visual = 2;
+    let visual = 0;
     for (const [i, id] of ids.entries()) {
-      if (id === VISUAL_ID) otherRows[i] = visual++;
+      if (id === VISUAL_ID) otherRows[i] = 2 * special.length + visual++;
       else if (id >= vocabSize) otherRows[i] = id - vocabSize;
       else tokenRows[i] = id;
     }
     const available = visual_BVC === null ? 0 : visual_BVC.shape[0] * visual_BVC.shape[1];
-    if (visual - 2 !== available) {
+    if (visual !== available) {
       throw new ShapeError(
         'E_VISUAL_COUNT',
-        `embed: ${visual - 2} visual placeholders in the ids, ${available} visual tokens given.`,
+        `embed: ${visual} visual placeholders in the ids, ${available} visual tokens given.`,
         { hint: 'A visual span must never be cut: shorten the text, or lower spatial.numFrames or temporal.pool.' },
       );
     }
     return tf.tidy(() => {
       // Row -1 gives zeros, so the frozen table and the trained rows are gathered apart and added.
       const text = gatherRows(this.decoder.tokenEmbeddings.value, tokenRows);
-      const special = this.specialTokens.value;
-      const table = visual_BVC === null ? special : tf.concat([special, tf.reshape(visual_BVC, [-1, c])], 0);
-      const rest = gatherRows(table, otherRows);
-      return tf.reshape(stored(tf.add(text, rest), workStorage()), [batch, length, c]);
+      const tables = visual_BVC === null ? special : [...special, tf.reshape(visual_BVC, [-1, c])];
+      const table = tables.length === 2 ? tf.concat(tables, 0) : tables[0];
+      const sum = table === undefined ? text : tf.add(text, gatherRows(table, otherRows));
+      return tf.reshape(stored(sum, workStorage()), [batch, length, c]);
     });
   }
 

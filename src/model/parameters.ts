@@ -4,6 +4,7 @@
  * Names equal those of the published checkpoints, so loading is a lookup.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import type { FloatStorage } from '../backend/device.js';
 import { CheckpointError, ConfigError, ShapeError } from '../base/errors.js';
 import type { Rng } from '../base/rng.js';
 import { stored, workStorage } from '../ops/index.js';
@@ -86,13 +87,18 @@ export class Parameter {
     this.tensor = tf.keep(workStorage() === 'f32' ? tensor : this.settled(tensor));
   }
 
+  /** What a value is kept as: one that is made so costs no conversion. */
+  get storage(): FloatStorage {
+    return this.trained || this.shape.length < 2 ? 'f32' : workStorage();
+  }
+
   dispose(): void {
     this.tensor?.dispose();
     this.tensor = undefined;
   }
 
   private settled(tensor: tf.Tensor): tf.Tensor {
-    const settled = stored(tensor, this.trained || this.shape.length < 2 ? 'f32' : workStorage());
+    const settled = stored(tensor, this.storage);
     tensor.dispose();
     return settled;
   }
@@ -132,10 +138,14 @@ export class ParameterStore {
     for (const parameter of this.list()) parameter.trainable = parts.includes(parameter.part);
   }
 
-  /** Gives every parameter without a value its initial one; each name has its own random stream. */
-  initialize(rng: Rng): void {
+  /**
+   * Gives every parameter without a value its initial one; each name has its own random stream.
+   *
+   * @param isWanted leaves others as they are
+   */
+  initialize(rng: Rng, isWanted: (parameter: Parameter) => boolean = () => true): void {
     for (const parameter of this.list()) {
-      if (!parameter.hasValue) parameter.value = initialTensor(parameter, rng);
+      if (!parameter.hasValue && isWanted(parameter)) parameter.value = initialTensor(parameter, rng);
     }
   }
 

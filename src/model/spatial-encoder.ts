@@ -74,7 +74,12 @@ export class SpatialEncoder {
     const embedded = linear(patches_FNP, weight, this.patchBias.value);
     const cls = tf.tile(this.classEmbedding.value, [frames, 1, 1]);
     let x_FTC: tf.Tensor = tf.add(tf.concat([cls, embedded], 1), this.positions.value);
-    for (const block of this.blocks) x_FTC = block.apply(x_FTC);
+    for (const block of this.blocks) {
+      const y_FTC = tf.tidy(() => block.apply(x_FTC));
+      // A block's input and intermediates would stay until all blocks are done; what a tape needs of them it has saved.
+      x_FTC.dispose();
+      x_FTC = y_FTC;
+    }
     return pixelShuffle(tf.slice(x_FTC, [0, 1, 0], [frames, patches, c]) as tf.Tensor3D);
   }
 

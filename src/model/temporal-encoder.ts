@@ -115,8 +115,7 @@ export class TemporalEncoder {
   /** @param patches_BTNP from {@link patchify} -> pooled tokens [B, time * rows * columns, C] */
   apply(patches_BTNP: tf.Tensor4D): tf.Tensor3D {
     const [batch, frames, places, pixels] = patches_BTNP.shape;
-    const embedded = this.embed(tf.reshape(patches_BTNP, [batch * frames, places, pixels]));
-    return this.run(tf.reshape(embedded, [batch, frames, places, this.config.hiddenSize]));
+    return this.run(this.embed(tf.reshape(patches_BTNP, [batch * frames, places, pixels])), batch);
   }
 
   /** Frozen encoding of a whole sequence in bounded memory. @returns [time * rows * columns, C] */
@@ -130,9 +129,9 @@ export class TemporalEncoder {
         const count = Math.min(step, frames.count - start);
         parts.push(tf.tidy(() => this.embed(patchify(frames, start, count, this.config))));
       }
-      const tokens = tf.reshape(tf.concat(parts, 0), [1, frames.count, places, c]);
+      const embedded_FNC = tf.concat(parts, 0);
       tf.dispose(parts);
-      return tf.reshape(this.run(tokens), [-1, c]);
+      return tf.reshape(this.run(embedded_FNC, 1), [-1, c]);
     });
   }
 
@@ -154,13 +153,21 @@ export class TemporalEncoder {
     return tf.reshape(resizeNearest(resizedRows, 1, to), [1, places, c]);
   }
 
-  private run(embedded_BTNC: tf.Tensor): tf.Tensor3D {
-    const [batch = 1, frames = 1, places = 1, c = 1] = embedded_BTNC.shape;
+  /** Takes ownership of its argument, which holds `batch` videos: each tensor of the whole sequence is large. */
+  private run(embedded_FNC: tf.Tensor, batch: number): tf.Tensor3D {
+    const [count = 1, places = 1, c = 1] = embedded_FNC.shape;
+    const frames = count / batch;
     const times = tf.reshape(resizeNearest(this.times.value, 1, frames), [1, frames, 1, c]);
     const clsPosition = tf.slice(this.positions.value, [0, 0, 0], [1, 1, c]);
     let cls_B1C: tf.Tensor = tf.tile(tf.add(this.clsToken.value, clsPosition), [batch, 1, 1]);
-    let patches_BTNC: tf.Tensor = tf.add(embedded_BTNC, times);
-    for (const block of this.blocks) ({ cls_B1C, patches_BTNC } = block.apply(cls_B1C, patches_BTNC));
+    let patches_BTNC: tf.Tensor = tf.tidy(() => tf.add(tf.reshape(embedded_FNC, [batch, frames, places, c]), times));
+    embedded_FNC.dispose();
+    for (const block of this.blocks) {
+      const next = tf.tidy(() => block.apply(cls_B1C, patches_BTNC));
+      // As in the spatial encoder: what a tape needs it has saved.
+      tf.dispose([cls_B1C, patches_BTNC]);
+      ({ cls_B1C, patches_BTNC } = next);
+    }
     const grid = Math.sqrt(places);
     const normed = tf.reshape(this.norm.apply(patches_BTNC), [batch, frames, grid, grid, c]) as tf.Tensor5D;
     return tf.reshape(adaptiveAvgPool3d(normed, this.config.pool), [batch, -1, c]);

@@ -10,6 +10,7 @@ import { type ModelConfig, tokensPerFrame } from './config.js';
 import { GatedFusion } from './fusion.js';
 import { normal, type Parameter, type Scope, zeros } from './parameters.js';
 import { Projector } from './projector.js';
+import type { VisualBlock } from './visual-block.js';
 
 type Branch = 'spatial' | 'temporal';
 
@@ -62,14 +63,19 @@ export class VisualPath {
   }
 
   /**
+   * Without temporal features and at the initial positions and gates (zeros), this is the spatial projector alone, bit for
+   * bit: InternVL's `mlp1`.
+   *
    * @param spatial_BND [B, frames * tokens a frame, spatial width]
    * @param temporal_BMD [B, time * rows * columns, temporal width], null when ablated
+   * @param kind tiles of pictures may be of any number and have no time embedding
    * @returns [B, N + M, C]
    */
-  apply(spatial_BND: tf.Tensor3D, temporal_BMD: tf.Tensor3D | null): tf.Tensor3D {
+  apply(spatial_BND: tf.Tensor3D, temporal_BMD: tf.Tensor3D | null, kind: VisualBlock['kind'] = 'video'): tf.Tensor3D {
     const { spatial, temporal } = this.config;
     const perFrame = tokensPerFrame(spatial);
-    const spatialTokens = this.place(this.project('spatial', spatial_BND), 0, this.spatialTimes, perFrame);
+    const times = kind === 'video' ? this.spatialTimes : null;
+    const spatialTokens = this.place(this.project('spatial', spatial_BND), 0, times, perFrame);
     const perTime = temporal.pool[1] * temporal.pool[2];
     const temporalTokens =
       temporal_BMD === null || this.temporalTimes === undefined
@@ -86,10 +92,12 @@ export class VisualPath {
     return projector.apply(adapted);
   }
 
-  /** Adds the modality vector and each time step's embedding to that step's `perStep` tokens. */
-  private place(tokens_BNC: tf.Tensor, modality: 0 | 1, times: Parameter, perStep: number): tf.Tensor {
+  /** Adds the modality vector and, where there is time, each step's embedding to that step's `perStep` tokens. */
+  private place(tokens_BNC: tf.Tensor, modality: 0 | 1, times: Parameter | null, perStep: number): tf.Tensor {
     const [batch = 1, count = 1, c = 1] = tokens_BNC.shape;
-    const steps = tf.add(times.value, tf.slice(this.modality.value, [modality, 0], [1, c]));
+    const vector_1C = tf.slice(this.modality.value, [modality, 0], [1, c]);
+    if (times === null) return tf.add(tokens_BNC, vector_1C);
+    const steps = tf.add(times.value, vector_1C);
     const split = tf.reshape(tokens_BNC, [batch, count / perStep, perStep, c]);
     return tf.reshape(tf.add(split, tf.reshape(steps, [1, count / perStep, 1, c])), [batch, count, c]);
   }

@@ -48,18 +48,20 @@ export function linear(x: tf.Tensor, weight_OI: tf.Tensor, bias_O?: tf.Tensor): 
 }
 
 /**
- * x W^T with a weight that is not trained: what `linear` gives, and the tape need not keep x for the weight's gradient.
+ * x W^T + b with a weight and a bias that are not trained: what `linear` gives, and the tape need not keep x for the
+ * weight's gradient.
  *
  * @param x [..., I] float32
  * @param weight_OI [O, I]; must live until the backward pass has ended
+ * @param bias_O [O]
  * @returns [..., O]
- * @throws ShapeError when the sizes of I differ
+ * @throws ShapeError when the sizes of I or O differ
  */
-export function frozenLinear(x: tf.Tensor, weight_OI: tf.Tensor): tf.Tensor {
+export function frozenLinear(x: tf.Tensor, weight_OI: tf.Tensor, bias_O?: tf.Tensor): tf.Tensor {
   return overRows(x, (x_MI) =>
     withGradient(
       [x_MI],
-      () => linear(x_MI, weight_OI),
+      () => linear(x_MI, weight_OI, bias_O),
       (dy_MO) => matMul(dy_MO, weight_OI),
     ),
   );

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { rotaryAngle, rotaryFrequency } from '../base/rotary-angle.js';
 import { defineGradient } from './define-gradient.js';
 import { runFused } from './fused.js';
 import { withInt32 } from './int32-input.js';
@@ -25,15 +26,20 @@ function rotationTables(positions: ArrayLike<number>, [batch, time, half]: [numb
   const cos = new Float32Array(positions.length * half);
   const sin = new Float32Array(positions.length * half);
   for (let j = 0; j < half; j++) {
-    const frequency = theta ** (-j / half);
+    const frequency = rotaryFrequency(theta, j, half);
     for (let i = 0; i < positions.length; i++) {
-      const angle = (positions[i] ?? 0) * frequency;
+      const angle = rotaryAngle(positions[i] ?? 0, frequency);
       cos[i * half + j] = Math.cos(angle);
       sin[i * half + j] = Math.sin(angle);
     }
   }
   const shape = [batch, time, 1, half];
   return { cos: tf.tensor(cos, shape, 'float32'), sin: tf.tensor(sin, shape, 'float32') };
+}
+
+export interface RopeOptions {
+  /** An upper bound of positions given as a tensor: without it they are read, which waits for the device. */
+  readonly positionCount?: number | undefined;
 }
 
 /**
@@ -47,7 +53,12 @@ function rotationTables(positions: ArrayLike<number>, [batch, time, half]: [numb
  * @throws ShapeError for an odd D or another number of positions
  * @source Su et al. 2021, "RoFormer", section 3.2
  */
-export function rope(x_BTHD: tf.Tensor, positions: Int32Array | tf.Tensor, theta: number): tf.Tensor {
+export function rope(
+  x_BTHD: tf.Tensor,
+  positions: Int32Array | tf.Tensor,
+  theta: number,
+  options: RopeOptions = {},
+): tf.Tensor {
   checkTensor('rope', 'x_BTHD', x_BTHD, [ANY, ANY, ANY, ANY]);
   const [batch = 0, time = 0, , headDim = 0] = x_BTHD.shape;
   if (headDim % 2 !== 0) throw shapeError('rope', 'D of x_BTHD', `${headDim}`, 'an even number');
@@ -66,5 +77,5 @@ export function rope(x_BTHD: tf.Tensor, positions: Int32Array | tf.Tensor, theta
     return withInt32(positions, [batch, time], (positions_BT) => rotate(positions_BT, countOf(positions)));
   }
   checkTensor('rope', 'positions', positions, [batch, time], 'int32');
-  return rotate(positions);
+  return rotate(positions, options.positionCount);
 }

@@ -71,8 +71,18 @@ export const RunConfigSchema = z
       .describe('folder of the run under `out`'),
     out: z.string().default('checkpoints'),
     seed: z.int().nonnegative().default(0),
-    base: z.string().optional().describe('folder with the weights and tokenizer to start from'),
-    tokenizer: z.string().optional().describe('folder with tokenizer.json; default: base'),
+    base: z
+      .string()
+      .optional()
+      .describe(
+        'folder with the weights and tokenizer to start from: a published InternVL folder as it is, or one of ours; ' +
+          'the sizes that a published config.json gives need not be repeated',
+      ),
+    temporalBase: z
+      .string()
+      .optional()
+      .describe("folder or file with TimeSformer's weights, where base has none: Hugging Face's, or Facebook's .pyth"),
+    tokenizer: z.string().optional().describe('folder with a tokenizer; default: base'),
     model: ModelSchema.prefault({}),
     video: SamplingSchema.omit({ size: true, numFrames: true }).prefault({}),
     prompt: PromptSchema.prefault({}),

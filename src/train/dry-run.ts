@@ -9,10 +9,9 @@ import { NativeBackend } from '../backend/native-backend.js';
 import { useBackend } from '../backend/select.js';
 import { formatBytes } from '../base/format.js';
 import { Rng } from '../base/rng.js';
-import type { TokenizedSample } from '../data/prompt.js';
-import type { Frames } from '../model/frames.js';
-import { MimicChatModel, VISUAL_ID } from '../model/mimic-chat.js';
+import { MimicChatModel } from '../model/mimic-chat.js';
 import { collate, totalWeight } from './batch.js';
+import { blankFrames, fullLengthSample } from './blank-sample.js';
 import { checkpointedLossAndGradients } from './checkpointed-gradients.js';
 import type { RunConfig } from './config.js';
 import { disposeGradients, lossAndGradients } from './gradients.js';
@@ -37,7 +36,7 @@ export async function dryRun(config: RunConfig, precision: Precision = 'fp32'): 
   const { imageSize, numFrames } = config.model.spatial;
   const video = { spatial: blankFrames(numFrames, imageSize), temporal: blankFrames(DRY_FRAMES, imageSize) };
   const features = Array.from({ length: config.train.batchSize }, () => model.encodeFrames(video));
-  const tokens = fullLengthSample(model, config);
+  const tokens = fullLengthSample(model, config.train.maxLength);
   const batch = collate(
     features.map((feature, i) => ({ id: String(i), tokens, features: feature })),
     config.train.lossReduction,
@@ -58,27 +57,6 @@ export async function dryRun(config: RunConfig, precision: Precision = 'fp32'): 
   for (const feature of features) feature.dispose();
   model.dispose();
   return text;
-}
-
-function blankFrames(count: number, size: number): Frames {
-  return {
-    data: new Uint8Array(count * size * size * 3),
-    ...{ count, height: size, width: size },
-    indices: Int32Array.from({ length: count }, (_, i) => i),
-    timesSec: Float64Array.from({ length: count }, (_, i) => i / 8),
-  };
-}
-
-/** The longest sample the run allows; its last token is supervised. */
-function fullLengthSample(model: MimicChatModel, config: RunConfig): TokenizedSample {
-  const visual = model.numVisualTokens();
-  const ids = new Int32Array(config.train.maxLength);
-  ids.fill(VISUAL_ID, 1, 1 + visual);
-  ids[0] = model.vidId;
-  ids[1 + visual] = model.sepId;
-  const labels = new Int32Array(ids.length).fill(-100);
-  labels[ids.length - 1] = 0;
-  return { ids, labels, numVisual: visual, answerTurn: new Int32Array(ids.length) };
 }
 
 /** In use on the null device, which counts bf16 as 2 bytes where TF.js counts every number as 4. */

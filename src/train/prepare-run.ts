@@ -1,14 +1,18 @@
 /** What a run is made of, put together from its configuration. */
-import { join } from 'node:path';
 import { ConfigError } from '../base/errors.js';
 import { Rng } from '../base/rng.js';
+import { fingerprintInput, type InputFingerprint } from '../data/input-fingerprint.js';
 import { letterIds } from '../data/prompt.js';
 import { readRecords } from '../data/read-records.js';
 import { CorpusIndex } from '../data/tasks/corpus-index.js';
 import { loadTokenizer, type Tokenizer } from '../data/tokenizer.js';
-import { loadWeights } from '../model/load.js';
+import { baseLoads } from '../model/checkpoints/model-folders.js';
+import { neutralParts } from '../model/checkpoints/neutral-parts.js';
+import { tokenizerFiles } from '../model/checkpoints/tokenizer-files.js';
+import { emptyParts, loadWeightsFrom } from '../model/load.js';
 import { MimicChatModel } from '../model/mimic-chat.js';
-import type { RunConfig } from './config.js';
+import type { Part } from '../model/parameters.js';
+import { type RunConfig, samplingOf } from './config.js';
 import { EpochPlan } from './epoch-plan.js';
 import { FeatureSource, type FrameSource } from './feature-source.js';
 import { AdamW } from './optimizer.js';
@@ -30,6 +34,8 @@ export interface Run {
   readonly trainer: Trainer;
   /** Files that a checkpoint carries along. */
   readonly extraFiles: readonly string[];
+  /** How inputs are made: saved with each checkpoint, and compared when one is resumed from or used. */
+  readonly input: InputFingerprint;
   /** Parts without pretrained weights that stay frozen. */
   readonly freshFrozenParts: readonly string[];
   /** Where the run stands: at the start, or at the checkpoint that it resumes from. */
@@ -60,13 +66,19 @@ export async function prepareRun(config: RunConfig, frames: FrameSource, resume:
     const plan = new EpochPlan(data, config);
     const { epochs, maxSteps = Number.POSITIVE_INFINITY, labelSmoothing, gradientCheckpointing } = config.train;
     optimizer = createOptimizer(model, config);
+    const input = fingerprintInput({
+      tokenizer,
+      prompt: config.prompt,
+      sampling: samplingOf(config),
+      model: config.model,
+    });
     const start: RunState = { step: 0, best: null, sinceBest: 0 };
     return {
       ...{ config, model, folder, data, validation, plan, features, optimizer, freshFrozenParts, dispose },
       totalSteps: Math.min(maxSteps, epochs * plan.stepsPerEpoch),
       trainer: new Trainer(model, optimizer, { seed: config.seed, labelSmoothing, gradientCheckpointing }),
-      extraFiles: [join(tokenizerDir, 'tokenizer.json')],
-      state: resume ? await folder.restore(model, optimizer) : start,
+      ...{ input, extraFiles: tokenizerFiles(tokenizerDir) },
+      state: resume ? await folder.restore(model, optimizer, input) : start,
     };
   } catch (error) {
     dispose();
@@ -100,18 +112,27 @@ async function prepareModel(model: MimicChatModel, config: RunConfig, tokenizer:
   const owned = new Set(model.parameters.countByPart().map(({ part }) => part));
   // A switched-off part (an ablation) is not an error of the configuration that names it.
   model.parameters.train(config.train.parts.filter((part) => owned.has(part)));
-  if (config.base !== undefined) await loadWeights(model.parameters, config.base, { partial: true });
-  const fresh = model.parameters.list().filter((parameter) => !parameter.hasValue);
+  const loads = baseLoads(config.model, config.base, config.temporalBase);
+  for (const { path, ...options } of loads) await loadWeightsFrom(path, model, options);
+  const mayStartFresh = loads.some(({ isOwn }) => isOwn === true) ? [] : neutralParts(config.prompt.layout);
+  const given = [...config.train.parts, ...mayStartFresh];
+  const freshFrozen = [...emptyParts(model.parameters).keys()].filter((part) => !given.includes(part));
   model.parameters.initialize(new Rng(config.seed, 'weights'));
-  const freshFrozen = [...new Set(fresh.filter((parameter) => !parameter.trainable).map(({ part }) => part))];
-  if (config.base !== undefined && freshFrozen.length > 0) {
-    throw new ConfigError(
-      'E_BASE_INCOMPLETE',
-      `${config.base}: holds no weights of ${freshFrozen.join(', ')}, which would stay frozen at random values.`,
-      { hint: 'Give the folder that holds the whole base; a checkpoint names its own in config.yaml under `base`.' },
-    );
-  }
+  if (loads.length > 0 && freshFrozen.length > 0) throw incompleteBase(config, freshFrozen);
   return freshFrozen;
+}
+
+function incompleteBase({ base, temporalBase }: RunConfig, parts: readonly Part[]): ConfigError {
+  const folders = [base, temporalBase].filter((folder) => folder !== undefined).join(' and ');
+  return new ConfigError(
+    'E_BASE_INCOMPLETE',
+    `${folders}: no weights of ${parts.join(', ')}, which would stay frozen at random values.`,
+    {
+      hint: parts.includes('temporal encoder')
+        ? 'Name a TimeSformer folder as temporalBase, or switch the branch off: --ablate=no-temporal-encoder.'
+        : 'Give the folder that holds the whole base; a checkpoint names its own in config.yaml under `base`.',
+    },
+  );
 }
 
 async function trainingData(
@@ -134,7 +155,8 @@ async function validationOf(
   return new Validation(records, root, tokenizer, model, letterIds(tokenizer), config);
 }
 
-function createOptimizer(model: MimicChatModel, config: RunConfig): AdamW {
+/** AdamW over what the model trains. */
+export function createOptimizer(model: MimicChatModel, config: RunConfig): AdamW {
   const { beta1, beta2, eps, weightDecay, maxGradNorm, loraLearningRateScale } = config.train;
   const parameters = model.parameters.trainable();
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));

@@ -9,6 +9,7 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { CheckpointError, ConfigError } from '../base/errors.js';
 import { log } from '../base/logger.js';
+import { checkInput, type InputFingerprint } from '../data/input-fingerprint.js';
 import { loadWeights } from '../model/load.js';
 import type { MimicChatModel } from '../model/mimic-chat.js';
 import type { SafetensorsEntry } from '../model/weights/safetensors-writer.js';
@@ -29,7 +30,7 @@ const SavedStateSchema = z.strictObject({ run: RunStateSchema, trajectory: z.rec
 
 /** Keys that a resumed run may change: they decide nothing that is computed. */
 const FREE_KEYS =
-  /^(out|name|base|tokenizer|data\.(root|train|validation|decodeWorkers)|train\.(saveEverySteps|keepCheckpoints|featureCacheMiB))$/;
+  /^(out|name|base|temporalBase|tokenizer|data\.(root|train|validation|decodeWorkers)|train\.(saveEverySteps|keepCheckpoints|featureCacheMiB))$/;
 
 export class RunFolder {
   readonly dir: string;
@@ -37,10 +38,12 @@ export class RunFolder {
 
   constructor(private readonly config: RunConfig) {
     this.dir = join(config.out, config.name);
-    const { base, tokenizer: _, ...rest } = config;
+    const { base, temporalBase, tokenizer: _, ...rest } = config;
     // Relative to the checkpoint's own folder, so that the tree can move.
-    const portable = base === undefined ? rest : { base: relative(resolve(this.dir, 'step'), resolve(base)), ...rest };
-    this.configYaml = stringify(portable);
+    const from = (path: string | undefined) =>
+      path === undefined ? undefined : relative(resolve(this.dir, 'step'), resolve(path));
+    // Keys without a value are left out.
+    this.configYaml = stringify({ base: from(base), temporalBase: from(temporalBase), ...rest });
   }
 
   get bestDir(): string {
@@ -51,14 +54,15 @@ export class RunFolder {
     state: RunState,
     model: MimicChatModel,
     optimizer: AdamW,
-    extraFiles: readonly string[],
+    carried: { readonly extraFiles: readonly string[]; readonly input: InputFingerprint },
     best: boolean,
   ): Promise<void> {
     const weights = model.parameters.trainable().map(({ name, shape, value }): SafetensorsEntry => {
       return { name, dtype: 'F32', shape, data: Float32Array.from(value.dataSync()) };
     });
     const saved = await saveCheckpoint(this.dir, {
-      ...{ step: state.step, weights, optimizer: optimizer.state(), extraFiles, best },
+      ...{ step: state.step, weights, optimizer: optimizer.state(), best },
+      ...{ extraFiles: carried.extraFiles, input: carried.input },
       state: { run: state, trajectory: flatten(this.config) },
       configYaml: this.configYaml,
       backend: tf.getBackend(),
@@ -80,8 +84,13 @@ export class RunFolder {
     );
   }
 
-  /** Continues from the newest complete checkpoint. @throws CheckpointError when there is none, ConfigError when the configuration drifted */
-  async restore(model: MimicChatModel, optimizer: AdamW): Promise<RunState> {
+  /**
+   * Continues from the newest complete checkpoint.
+   *
+   * @throws CheckpointError when there is none, E_INPUT_DRIFT when inputs would be made otherwise; ConfigError when the
+   *   configuration drifted
+   */
+  async restore(model: MimicChatModel, optimizer: AdamW, input: InputFingerprint): Promise<RunState> {
     const { latest, skipped } = await findLatestCheckpoint(this.dir);
     for (const { path, reason } of skipped) log.warn(`resume passes over ${path}: ${reason}`);
     if (latest === undefined) {
@@ -98,7 +107,8 @@ export class RunFolder {
       );
     }
     this.checkDrift(saved.data.trajectory);
-    await loadWeights(model.parameters, latest.path, { partial: false });
+    await checkInput(latest.path, input);
+    await loadWeights(model, latest.path, 'resume');
     optimizer.restore(checkpoint.optimizer);
     return saved.data.run;
   }

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { type BackendOptions, useBackend } from '../backend/select.js';
 import { writeFileAtomic } from '../base/atomic-file.js';
-import { loadConfig } from '../base/config.js';
 import { EventLog } from '../base/event-log.js';
 import { formatBytes, formatDuration } from '../base/format.js';
 import { log } from '../base/logger.js';
@@ -12,7 +11,8 @@ import { Progress } from '../base/progress.js';
 import { openVideo } from '../data/video/open-video.js';
 import { Pool } from '../data/video/pool.js';
 import type { Ablation } from '../model/config.js';
-import { type RunConfig, RunConfigSchema, samplingOf } from './config.js';
+import { loadRunConfig } from './base-settings.js';
+import { type RunConfig, samplingOf } from './config.js';
 import { dryRun } from './dry-run.js';
 import { startupTable } from './startup-table.js';
 import { TensorBoardWriter } from './tensorboard.js';
@@ -29,12 +29,13 @@ export interface RunTrainOptions extends BackendOptions {
 /** @returns interrupted: a signal ended the run, after a checkpoint */
 export async function runTrain(options: RunTrainOptions): Promise<{ interrupted: boolean }> {
   const ablation = options.ablate === undefined ? [] : [`--model.ablate=${options.ablate}`, `--name=${options.ablate}`];
-  const loaded = await loadConfig(RunConfigSchema, {
+  const loaded = await loadRunConfig({
     file: options.configFile,
     // Last wins: a flag of the user's own stands after the ablation's.
     overrides: [...ablation, ...options.overrides],
   });
   const { config } = loaded;
+  for (const note of loaded.notes) log.info(note);
   if (options.dryRun) {
     process.stdout.write(`${await dryRun(config, options.precision)}\n`);
     return { interrupted: false };

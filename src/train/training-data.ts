@@ -62,14 +62,13 @@ export class TrainingData {
         hint: 'Give it title, description, tags, topic, category and comments, or raise data.taskWeights of a task it has.',
       });
     }
-    const visual = { count: this.model.numVisualTokens(), vidId: this.model.vidId, sepId: this.model.sepId };
-    const tokens = tokenizeSample(this.tokenizer, this.config.prompt, turns, visual);
+    const tokens = tokenizeSample(this.tokenizer, this.config.prompt, turns, this.model.visualBlock());
     const { maxLength } = this.config.train;
     if (tokens.ids.length > maxLength) {
-      const text = tokens.ids.length - visual.count;
+      const { ids, numVisual } = tokens;
       throw new DataError(
         'E_SAMPLE_TOO_LONG',
-        `Record ${record.id}: ${visual.count} visual + ${text} text tokens = ${tokens.ids.length}, train.maxLength is ${maxLength}.`,
+        `Record ${record.id}: ${numVisual} visual + ${ids.length - numVisual} text tokens = ${ids.length}, train.maxLength is ${maxLength}.`,
         { hint: 'Lower data.turnsPerVideo, model.spatial.numFrames or model.temporal.pool, or raise train.maxLength.' },
       );
     }

@@ -71,7 +71,7 @@ export async function tune(options: TuneOptions): Promise<TuneResult> {
       const ends = reason !== 'finished' || state.step === totalSteps;
       if (ends || done.improved || state.step % run.config.train.saveEverySteps === 0) {
         const best = done.improved || (ends && state.best === null);
-        await run.folder.save(state, model, run.optimizer, run.extraFiles, best);
+        await run.folder.save(state, model, run.optimizer, run, best);
       }
       // Timers and signals get their turn.
       await new Promise(setImmediate);

@@ -42,7 +42,7 @@ export class Validation {
 
   async run(trainer: Trainer, features: FeatureSource): Promise<ValidationResult> {
     const { model, tokenizer, config } = this;
-    const visual = { count: model.numVisualTokens(), vidId: model.vidId, sepId: model.sepId };
+    const visual = model.visualBlock();
     const tally = new Map<ChoiceTaskName, { right: number; asked: number }>();
     let loss = 0;
     let weight = 0;

@@ -31,7 +31,17 @@ const FROZEN: Readonly<Record<string, readonly string[]>> = {
   'data synth': ['out', 'seed', 'train', 'validation', 'test', 'json'],
   'data validate': ['json'],
   'bench build': ['records', 'out', 'seed', 'json'],
+  'weights random': ['like', 'out', 'seed', 'dtype', 'layout', 'tokenizer', 'scale', 'json'],
+  'weights inspect': ['json'],
+  'weights convert': ['from', 'out', 'to', 'dtype', 'json'],
+  'weights merge': [
+    ...['checkpoint', 'out', 'dtype', 'verify', 'prompts', 'video', 'tolerance', 'json'],
+    ...['backend', 'device', 'precision', 'threads'],
+  ],
+  'weights export-peft': ['checkpoint', 'out', 'layout', 'base-model', 'json'],
+  'weights import-peft': ['adapter', 'base', 'out', 'config', 'json'],
 };
+const POSITIONALS: Readonly<Record<string, string>> = { 'data validate': 'FILE', 'weights inspect': 'PATH' };
 
 const TAKES_OVERRIDES = ['train', 'config print'];
 
@@ -44,7 +54,7 @@ describe('the command line', () => {
     const command = await COMMANDS[name]?.load();
     expect(Object.keys(command?.flags ?? {})).toEqual(FROZEN[name]);
     expect(command?.takesOverrides ?? false).toBe(TAKES_OVERRIDES.includes(name));
-    expect(command?.positional).toBe(name === 'data validate' ? 'FILE' : undefined);
+    expect(command?.positional).toBe(POSITIONALS[name]);
   });
 
   it.each(Object.keys(FROZEN))('mimic %s describes every flag and gives three examples of itself', async (name) => {

@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { decodeImage } from '../../src/data/image.js';
+import { decodeImage, decodeImageTiles, decodeRgb } from '../../src/data/image.js';
+import { tileImage } from '../../src/data/pixels/tile-image.js';
 import type { Frames } from '../../src/model/frames.js';
+import { picture as generated } from './pixels/picture.js';
 import { makeMedia, mediaFolder, refusal } from './video/media.js';
 
 const media = mediaFolder();
@@ -124,5 +126,38 @@ describe('decodeImage', () => {
     await refusal(decodeImage(media('absent.png'), SQUARE), 'E_IMAGE_NOT_FOUND');
     await refusal(decodeImage(media('sparse.png'), SQUARE), 'E_IMAGE_TOO_LARGE');
     await refusal(decodeImage(new Uint8Array(0), SQUARE), 'E_IMAGE_EMPTY');
+  });
+});
+
+describe('decodeImageTiles', () => {
+  const png = (width: number, height: number) =>
+    sharp(generated(width, height).data, { raw: { width, height, channels: 3 } })
+      .png()
+      .toBuffer();
+
+  it('cuts a picture as wide as three squares into three tiles and the whole', async () => {
+    const options = { size: 16, maxTiles: 6, thumbnail: true };
+    const frames = await decodeImageTiles(await png(61, 20), options);
+    expect(frames).toMatchObject({ count: 4, height: 16, width: 16 });
+    expect(frames.data).toEqual(tileImage(generated(61, 20), options).data);
+    expect([...frames.indices]).toEqual([0, 0, 0, 0]);
+  });
+
+  it('cuts a photo after turning it upright', async () => {
+    const lying = await sharp(await png(61, 20))
+      .withMetadata({ orientation: 6 })
+      .png()
+      .toBuffer();
+    expect(await decodeRgb(lying)).toMatchObject({ width: 20, height: 61 });
+    expect((await decodeImageTiles(lying, { size: 16, maxTiles: 3, thumbnail: false })).count).toBe(3);
+  });
+
+  it('refuses a picture of one row and more columns than a table should have', async () => {
+    const line = await picture(70_000, 1).png().toBuffer();
+    const error = await refusal(
+      decodeImageTiles(line, { size: 16, maxTiles: 6, thumbnail: true }),
+      'E_IMAGE_DIMENSIONS',
+    );
+    expect(error.message).toContain('70000 x 1');
   });
 });

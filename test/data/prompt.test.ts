@@ -10,6 +10,7 @@ import {
   type TokenizedSample,
   type Turn,
   tokenizeSample,
+  type VisualBlock,
 } from '../../src/data/prompt.js';
 import { CHAT_TEMPLATES } from '../../src/data/prompt-templates.js';
 import { createTokenizer, type Tokenizer } from '../../src/data/tokenizer.js';
@@ -34,7 +35,7 @@ const turns: Turn[] = [
   { prompt: 'red ?', answer: 'A' },
   { prompt: 'blue ?', answer: 'B' },
 ];
-const visual = { count: 3, vidId: 900, sepId: 901 };
+const visual: VisualBlock = { kind: 'video', spatial: [1, 1], temporal: 1, vidId: 900, sepId: 901 };
 
 /** Ids as names, supervised ones in brackets with their turn. */
 function show(tokenizer: Tokenizer, { ids, labels, answerTurn }: TokenizedSample): string {

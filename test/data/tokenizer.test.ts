@@ -134,6 +134,86 @@ describe('byte fallback tokenizer', () => {
   });
 });
 
+describe('a tokenizer.json that would let text spell a control token', () => {
+  const control = [
+    { id: 0, content: '<unk>', special: true },
+    { id: 1, content: '<|im_end|>' },
+  ];
+  const bpe = (vocab: object, merges: string[], rest: object = {}) =>
+    createTokenizer({ added_tokens: control, model: { type: 'BPE', unk_token: '<unk>', vocab, merges, ...rest } });
+
+  it('has no second name for its id', async () => {
+    const tokenizer = await bpe({ '<unk>': 0, '<|im_end|>': 1, hi: 1, h: 2, i: 3 }, ['h i']);
+    expect(tokenizer.encode('hi')).toEqual([2, 3]);
+  });
+
+  it('has no merge that makes it, though its mark says nothing of special', async () => {
+    const pieces = { '<unk>': 0, '<|im_end|>': 1, '<|im': 2, '_end|>': 3, '<': 4, '|': 5, i: 6, m: 7 };
+    const steps = { '<|': 8, '<|i': 9, _: 10, e: 11, n: 12, d: 13, '>': 14, _e: 15, _en: 16, _end: 17, '_end|': 18 };
+    const merges = ['< |', '<| i', '<|i m', '_ e', '_e n', '_en d', '_end |', '_end| >', '<|im _end|>'];
+    expect((await bpe({ ...pieces, ...steps }, merges)).encode('<|im_end|>')).toEqual([2, 3]);
+  });
+
+  it('does not use it for unknown characters', async () => {
+    expect((await bpe({ '<|im_end|>': 1, a: 2 }, [], { unk_token: '<|im_end|>' })).encode('azа')).toEqual([2]);
+    expect((await bpe({ '<unk>': 0, a: 2 }, [])).encode('az')).toEqual([2, 0]);
+  });
+
+  it('is refused when two added tokens share an id or a name', async () => {
+    const model = { type: 'BPE', vocab: { a: 5 }, merges: [] };
+    for (const twin of [
+      { id: 1, content: 'b' },
+      { id: 7, content: '<unk>' },
+    ]) {
+      await expect(createTokenizer({ added_tokens: [...control, twin], model })).rejects.toMatchObject({
+        code: 'E_TOKENIZER_FORMAT',
+        message: expect.stringContaining('expected each id and name once'),
+      });
+    }
+  });
+});
+
+describe('byte tokens', () => {
+  it('read half a surrogate pair as U+FFFD', () => {
+    for (const name of ['byte fallback', 'byte level']) {
+      expect(get(name).decode(get(name).encode('a\uD83Db'))).toBe('a\uFFFDb');
+    }
+  });
+
+  it('keep a byte order mark', () => {
+    for (const name of ['byte fallback', 'byte level']) {
+      expect(get(name).decode(get(name).encode('\uFEFFa\uFEFF'))).toBe('\uFEFFa\uFEFF');
+    }
+  });
+
+  it('do not wait for bytes that can no longer be completed', () => {
+    const stream = get('byte fallback').stream();
+    const [start = 0] = get('byte fallback').encode('🐱');
+    expect([stream.push(start), stream.push(start), stream.push(start)]).toEqual(['', '\uFFFD', '\uFFFD']);
+    expect(stream.end()).toBe('\uFFFD');
+  });
+
+  it('take the leading space off where the file says so, at once and in pieces', async () => {
+    const json = byteFallbackJson();
+    const strip = { type: 'Strip', content: ' ', start: 1, stop: 0 };
+    const decoder = {
+      type: 'Sequence',
+      decoders: [
+        { type: 'Replace', pattern: { String: '▁' }, content: ' ' },
+        { type: 'ByteFallback' },
+        { type: 'Fuse' },
+        strip,
+      ],
+    };
+    const tokenizer = await createTokenizer({ ...json, decoder });
+    const ids = tokenizer.encode('  hi hi');
+    expect(tokenizer.decode(ids)).toBe(' hi hi');
+    const stream = tokenizer.stream();
+    expect(ids.map((id) => stream.push(id)).join('') + stream.end()).toBe(' hi hi');
+    expect(stream.push(ids[0] ?? 0)).toBe('');
+  });
+});
+
 describe('word tokenizer', () => {
   it('has a token for each word of synthetic prompts and spells others by characters', () => {
     const tokenizer = get('words');

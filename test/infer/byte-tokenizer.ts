@@ -1,12 +1,13 @@
 import { DecodeStream } from '../../src/data/decode-stream.js';
 import type { Tokenizer } from '../../src/data/tokenizer.js';
 
-const SPECIALS = ['<s>', '</s>', '<|im_start|>', '<|im_end|>'];
+const SPECIALS = ['<s>', '</s>', '<|im_start|>', '<|im_end|>', '<img>', '</img>'];
 const FIRST_SPECIAL = 256;
 
 /** Bytes of UTF-8 as token ids, and the control tokens of the templates after them. */
 export const byteTokenizer: Tokenizer = {
   vocabSize: FIRST_SPECIAL + SPECIALS.length,
+  contentHash: 'bytes',
   encode: (text) => [...Buffer.from(text, 'utf8')],
   special(name) {
     const index = SPECIALS.indexOf(name);

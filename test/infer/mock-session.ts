@@ -5,7 +5,7 @@ import { certain, MockSequence, type NextLogits } from './mock-sequence.js';
 
 export const V = byteTokenizer.vocabSize;
 export const plainTerse: PromptConfig = PromptSchema.parse({ template: 'plain', wording: 'terse' });
-export const visual: VisualBlock = { count: 3, vidId: V, sepId: V + 1 };
+export const visual: VisualBlock = { kind: 'video', spatial: [1, 1], temporal: 1, vidId: V, sepId: V + 1 };
 
 export interface MockSession {
   readonly session: VideoSession;

@@ -27,6 +27,13 @@ describe('prefixIds', () => {
     expect(ids.slice(-5)).toEqual([V, VISUAL_ID, VISUAL_ID, VISUAL_ID, V + 1]);
     expect(prefixIds({ tokenizer: byteTokenizer, prompt, visual: null })).toHaveLength(0);
   });
+
+  it('ends with the last </img> in the layout of InternVL: what follows is one text with the question', () => {
+    const prompt = PromptSchema.parse({ template: 'internvl2_5', layout: 'internvl' });
+    const ids = Array.from(prefixIds({ tokenizer: byteTokenizer, prompt, visual }));
+    expect(ids.slice(-2)).toEqual([VISUAL_ID, byteTokenizer.special('</img>')]);
+    expect(ids.filter((id) => id === VISUAL_ID)).toHaveLength(3);
+  });
 });
 
 describe('VideoSession.choose', () => {
@@ -44,10 +51,13 @@ describe('VideoSession.choose', () => {
     expect(probabilities.map((p) => p.toFixed(6))).toEqual(['0.100000', '0.600000', '0.300000']);
   });
 
-  it.each(['plain', 'internvl2_5', 'internlm2-chat'] as const)(
-    'feeds the model exactly the %s training prompt',
-    async (template) => {
-      const prompt = PromptSchema.parse({ template, wording: 'terse' });
+  const forms = (['plain', 'internvl2_5', 'internlm2-chat'] as const).flatMap((template) =>
+    (['paper', 'internvl'] as const).map((layout) => ({ template, layout })),
+  );
+  it.each(forms)(
+    'feeds the model exactly the $template training prompt in the layout $layout',
+    async ({ template, layout }) => {
+      const prompt = PromptSchema.parse({ template, layout, wording: 'terse' });
       let seen: readonly number[] = [];
       const { session } = mockSession((ids) => {
         seen = [...ids];

@@ -1,10 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
+import { Rng } from '../../src/base/rng.js';
+import { ModelSchema } from '../../src/model/config.js';
 import { KvCache } from '../../src/model/kv-cache.js';
+import { LANGUAGE_FAMILIES, type LanguageFamily, type LoraTarget, linearsOf } from '../../src/model/language-family.js';
 import type { MimicChatModel } from '../../src/model/mimic-chat.js';
+import { NATIVE } from '../backend/native.js';
 import { CPU, useBackend } from '../support/backends.js';
 import { checkLeaks } from '../support/leak-check.js';
-import { tinyModel } from '../support/tiny-model.js';
+import { plainLogits } from '../support/plain-decoder.js';
+import { tinyModel as tinyAny, tinyConfig } from '../support/tiny-model.js';
 
 /** Logits [length * vocab] of one row of ids, all in one pass. */
 function logitsOf(model: MimicChatModel, ids: number[][]): Float32Array[] {
@@ -21,10 +26,23 @@ function logitsOf(model: MimicChatModel, ids: number[][]): Float32Array[] {
 const maxDifference = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Array.from(a, (value, i) => Math.abs(value - (b[i] ?? Number.NaN))).reduce((x, y) => Math.max(x, y), 0);
 
-describe('decoder', () => {
+/** Another value for every bias, norm weight and adapter, which start at zeros and ones. */
+function shake(model: MimicChatModel): void {
+  const rng = new Rng(9, 'shake');
+  for (const parameter of model.parameters.list()) {
+    if (parameter.init.kind !== 'constant') continue;
+    const offset = parameter.init.value;
+    const values = Float32Array.from({ length: parameter.size }, () => offset + 0.3 * rng.normal());
+    parameter.value = tf.tensor(values, [...parameter.shape]);
+  }
+}
+
+describe.each(LANGUAGE_FAMILIES)('decoder of %s', (family) => {
   useBackend(CPU);
   checkLeaks();
   const vocab = 23;
+  const language = { ...tinyConfig().language, family };
+  const tinyModel = (overrides: Parameters<typeof tinyAny>[0] = {}) => tinyAny({ language, ...overrides });
 
   it('is causal: a later token changes no earlier logit', () => {
     const model = tinyModel();
@@ -106,5 +124,103 @@ describe('decoder', () => {
     expect(withLora).toEqual(without);
     adapted.dispose();
     bare.dispose();
+  });
+});
+
+describe.each(
+  [CPU, NATIVE].flatMap((backend) => LANGUAGE_FAMILIES.map((family) => ({ backend, family, label: backend.label }))),
+)('decoder of $family on $label', ({ backend, family }) => {
+  useBackend(backend);
+  checkLeaks();
+
+  it('gives the logits of the same sums in plain loops, with an adapter on every linear', () => {
+    const targets = [...linearsOf(family)];
+    const language = { ...tinyConfig().language, family };
+    const model = tinyAny({ language, lora: { rank: 3, alpha: 6, targets } });
+    shake(model);
+    const ids = [3, 7, 1, 9, 4, 11];
+    const [got = new Float32Array()] = logitsOf(model, [ids]);
+    const want = plainLogits(model, ids).flat();
+    expect(got).toHaveLength(want.length);
+    // Measured: at most 1.3e-6, for logits of up to 3.3.
+    expect(maxDifference(got, want)).toBeLessThan(6e-6);
+    model.dispose();
+  });
+});
+
+describe('language.family', () => {
+  const names = (family: LanguageFamily, lora: { rank: number; targets?: LoraTarget[] }) => {
+    const model = tinyAny({ language: { ...tinyConfig().language, family, numLayers: 1 }, lora });
+    const all = model.parameters.list().filter(({ name }) => name.startsWith('language_model.'));
+    const shown = all.map(({ name, shape }) => `${name.replace('language_model.', '')} [${shape}]`);
+    model.dispose();
+    return shown;
+  };
+
+  useBackend(CPU);
+
+  it('names parameters as the checkpoints of InternVL2.5-8B and -1B do', () => {
+    expect(names('internlm2', { rank: 0 })).toEqual([
+      'model.tok_embeddings.weight [23,16]',
+      'model.layers.0.attention_norm.weight [16]',
+      'model.layers.0.attention.wqkv.weight [32,16]',
+      'model.layers.0.attention.wo.weight [16,16]',
+      'model.layers.0.ffn_norm.weight [16]',
+      'model.layers.0.feed_forward.w1.weight [20,16]',
+      'model.layers.0.feed_forward.w3.weight [20,16]',
+      'model.layers.0.feed_forward.w2.weight [16,20]',
+      'model.norm.weight [16]',
+      'output.weight [23,16]',
+    ]);
+    expect(names('qwen2', { rank: 0 })).toEqual([
+      'model.embed_tokens.weight [23,16]',
+      'model.layers.0.input_layernorm.weight [16]',
+      'model.layers.0.self_attn.q_proj.weight [16,16]',
+      'model.layers.0.self_attn.q_proj.bias [16]',
+      'model.layers.0.self_attn.k_proj.weight [8,16]',
+      'model.layers.0.self_attn.k_proj.bias [8]',
+      'model.layers.0.self_attn.v_proj.weight [8,16]',
+      'model.layers.0.self_attn.v_proj.bias [8]',
+      'model.layers.0.self_attn.o_proj.weight [16,16]',
+      'model.layers.0.post_attention_layernorm.weight [16]',
+      'model.layers.0.mlp.gate_proj.weight [20,16]',
+      'model.layers.0.mlp.up_proj.weight [20,16]',
+      'model.layers.0.mlp.down_proj.weight [16,20]',
+      'model.norm.weight [16]',
+      'lm_head.weight [23,16]',
+    ]);
+  });
+
+  it('puts adapters on the attention by default, and on what lora.targets names', () => {
+    const adapted = (family: LanguageFamily, targets?: LoraTarget[]) => {
+      const lora = { rank: 2, ...(targets === undefined ? {} : { targets }) };
+      const found = names(family, lora).flatMap((name) => /(\w+)\.lora_A/.exec(name)?.[1] ?? []);
+      return found.join(' ');
+    };
+    expect(adapted('internlm2')).toBe('wqkv wo');
+    expect(adapted('qwen2')).toBe('q_proj k_proj v_proj o_proj');
+    expect(adapted('qwen2', ['v_proj', 'down_proj'])).toBe('v_proj down_proj');
+  });
+
+  it('refuses an adapter on a linear of the other family, naming those there are', () => {
+    const parsed = ModelSchema.safeParse({ language: { family: 'qwen2' }, lora: { targets: ['q_proj', 'wqkv'] } });
+    expect(parsed.error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)).toEqual([
+      'lora.targets.1: wqkv is no linear of language.family qwen2, which has ' +
+        'q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj',
+    ]);
+  });
+
+  it('refuses a sequence beyond the positions of the weights', () => {
+    const model = tinyAny({ language: { ...tinyConfig().language, maxPositions: 4 } });
+    expect(() => logitsOf(model, [[1, 2, 3, 4, 5]])).toThrow(
+      'a sequence of 5 tokens, expected at most 4 (model.language.maxPositions)',
+    );
+    const cache = new KvCache();
+    const feed = (ids: number[]) =>
+      tf.tidy(() => model.decode(model.embed(Int32Array.from(ids), 1, ids.length, null), { cache }).dataSync());
+    feed([1, 2, 3]);
+    expect(() => feed([4, 5])).toThrow('a sequence of 5 tokens');
+    cache.dispose();
+    model.dispose();
   });
 });

@@ -1,11 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { NativeBackend } from '../../src/backend/native-backend.js';
 import { KvCache } from '../../src/model/kv-cache.js';
+import { LANGUAGE_FAMILIES } from '../../src/model/language-family.js';
 import type { MimicChatModel } from '../../src/model/mimic-chat.js';
 import { NATIVE } from '../backend/native.js';
 import { CPU, useBackend } from '../support/backends.js';
 import { checkLeaks } from '../support/leak-check.js';
-import { tinyModel } from '../support/tiny-model.js';
+import { tinyConfig, tinyModel } from '../support/tiny-model.js';
 
 /** [B = 1, T, G = 1, D = 1] that holds the values. */
 const tokens = (...values: number[]) => tf.tensor4d(values, [1, values.length, 1, 1]);
@@ -81,8 +83,8 @@ for (const backend of [CPU, NATIVE]) {
       three.dispose();
     });
 
-    it('decodes steps whose position is on the device as it decodes others', () => {
-      const model = tinyModel();
+    it.each(LANGUAGE_FAMILIES)('decodes steps of %s whose position is on the device as it decodes others', (family) => {
+      const model = tinyModel({ language: { ...tinyConfig().language, family } });
       const ids = [3, 7, 1, 9, 4];
       const plain = new KvCache();
       const wanted = ids.map((id) => step(model, plain, id));
@@ -120,6 +122,22 @@ function step(model: MimicChatModel, cache: KvCache, id: number): number[] {
 describe('the cost of a token on native', () => {
   useBackend(NATIVE);
   checkLeaks();
+
+  it.each(LANGUAGE_FAMILIES)('is no read of the device within a step of %s that can be recorded', (family) => {
+    const model = tinyModel({ language: { ...tinyConfig().language, family } });
+    const cache = new KvCache();
+    step(model, cache, 3);
+    cache.reserve(8);
+    const [ids_B, position_1, keyCount_1] = [7, 1, 2].map((value) => tf.tensor1d([value], 'int32'));
+    if (!ids_B || !position_1 || !keyCount_1) throw new RangeError('a tensor is missing');
+    const reads = vi.spyOn(NativeBackend.prototype, 'readInts');
+    const logits = model.decodeStep(ids_B, cache, { position_1, keyCount_1 });
+    expect(reads).not.toHaveBeenCalled();
+    reads.mockRestore();
+    tf.dispose([ids_B, position_1, keyCount_1, logits]);
+    cache.dispose();
+    model.dispose();
+  });
 
   it('is no memory and no copy while the capacity lasts', () => {
     const cache = new KvCache();

@@ -88,7 +88,9 @@ export function ropeReference(x: HostTensor, positions: ArrayLike<number>, theta
   return map(x, (value, index) => {
     const d = index % width;
     const position = at(positions, Math.floor(index / (heads * width)));
-    const angle = (inverse ? -1 : 1) * position * theta ** ((-2 * (d % half)) / width);
+    // Rounded where PyTorch rounds; sines are of the float32 angle.
+    const frequency = Math.fround(1 / Math.fround(theta ** ((2 * (d % half)) / width)));
+    const angle = (inverse ? -1 : 1) * Math.fround(position * frequency);
     const partner = d < half ? -at(x.values, index + half) : at(x.values, index - half);
     return value * Math.cos(angle) + partner * Math.sin(angle);
   });

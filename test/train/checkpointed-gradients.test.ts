@@ -4,6 +4,7 @@ import { NativeBackend } from '../../src/backend/native-backend.js';
 import { NullDevice } from '../../src/backend/null-device.js';
 import { useBackend as startBackend } from '../../src/backend/select.js';
 import { Rng } from '../../src/base/rng.js';
+import { linearsOf } from '../../src/model/language-family.js';
 import { type MimicChatModel, VISUAL_ID } from '../../src/model/mimic-chat.js';
 import { PARTS, type Part } from '../../src/model/parameters.js';
 import { VideoFeatures } from '../../src/model/video-features.js';
@@ -69,6 +70,15 @@ describe('gradient checkpointing', () => {
     const { whole, parts, losses } = compare(tinyModel({ lora }), TUNED);
     expect(losses[0]).toBe(losses[1]);
     expect(Object.keys(parts)).toHaveLength(30);
+    expect(parts).toEqual(whole);
+  });
+
+  it('gives those of Qwen2 with an adapter on every linear', () => {
+    const language = { ...tinyConfig().language, family: 'qwen2' as const };
+    const targets = [...linearsOf('qwen2')];
+    const { whole, parts, losses } = compare(tinyModel({ lora: { ...lora, targets }, language }), TUNED);
+    expect(losses[0]).toBe(losses[1]);
+    expect(Object.keys(parts).filter((name) => name.includes('lora'))).toHaveLength(2 * 7 * 2);
     expect(parts).toEqual(whole);
   });
 

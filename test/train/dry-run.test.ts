@@ -35,12 +35,16 @@ describe('run configuration', () => {
     ]);
   });
 
-  it('refuses sizes that do not divide, and branches of different picture sizes', () => {
+  it('refuses sizes that do not divide', () => {
     expect(issues({ model: { language: { numKvHeads: 5 } } })).toEqual([
       'model.language.numHeads: 32 is not divisible by language.numKvHeads (5)',
     ]);
-    expect(issues({ model: { temporal: { imageSize: 224 } } })[0]).toContain(
-      '224 differs from spatial.imageSize (448)',
-    );
+    expect(issues({ model: { temporal: { imageSize: 192, patchSize: 96 } } })).toEqual([
+      'model.temporal.patchSize: spatial.imageSize (448), the size of the frames, is not divisible by 96',
+    ]);
+  });
+
+  it('accepts a TimeSformer of other frames: its position embeddings are resized', () => {
+    expect(issues({ model: { temporal: { imageSize: 224, numFrames: 96 } } })).toEqual([]);
   });
 });

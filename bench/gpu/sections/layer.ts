@@ -1,5 +1,6 @@
 /** One decoder layer of the 8B model with LoRA on wqkv and wo, bf16: forward, and forward with backward, beside PyTorch. */
 import * as tf from '@tensorflow/tfjs-core';
+import { loraTargets } from '../../../src/model/language-family.js';
 import { valueAndGradients } from '../../../src/train/backward.js';
 import { languageConfig, randomDecoder, randomTensor } from '../decoder.js';
 import { type SectionContext, speedRow } from '../section.js';
@@ -22,7 +23,8 @@ export async function layer({ gpu, torch, quick, add }: SectionContext): Promise
       ['forward', forward],
       ['forward + backward', both],
     ] as const) {
-      const sizes = { ...language, loraRank: lora.rank, loraAlpha: lora.alpha, loraTargets: lora.targets.join() };
+      const targets = loraTargets(language.family, lora.targets);
+      const sizes = { ...language, loraRank: lora.rank, loraAlpha: lora.alpha, loraTargets: targets.join() };
       const theirs = torch?.sample({ do: 'layer', ...sizes, tokens, backward: pass !== 'forward' });
       const before = gpu.stats().matmulFlops;
       work();

@@ -6,6 +6,7 @@ import {
   attentionFlops,
   type Device,
   type DeviceStats,
+  type FillPiece,
   type GemmProblem,
   gemmFlops,
   type HostArray,
@@ -28,6 +29,7 @@ import { outOfMemory } from './out-of-memory.js';
 import { Staging } from './pinned.js';
 import { ConstantUploads, CudaRecording } from './recording.js';
 import { Stream } from './stream.js';
+import { StreamUpload } from './stream-upload.js';
 import type { WorkQueue } from './work-queue.js';
 
 export interface CudaDeviceOptions {
@@ -48,6 +50,7 @@ export class CudaDevice implements Device, WorkQueue {
   private readonly stream: Stream;
   private readonly memory: DeviceMemory;
   private readonly staging: Staging;
+  private readonly streamUpload: StreamUpload;
   private readonly modules: Modules;
   private readonly launcher: Launcher;
   private readonly lt: CublasLt;
@@ -69,6 +72,7 @@ export class CudaDevice implements Device, WorkQueue {
     this.stream = new Stream(driver);
     this.memory = new DeviceMemory(context);
     this.staging = new Staging(driver, this.stream);
+    this.streamUpload = new StreamUpload(context, this.stream, this.staging);
     this.modules = new Modules(context, nvrtc, library);
     this.launcher = new Launcher(context, this.stream, this.modules);
     const search = { folders: options.libraryFolders, newestMajor: Math.floor(driver.version / 1000) };
@@ -161,6 +165,17 @@ export class CudaDevice implements Device, WorkQueue {
     this.table.queued('host');
     if (this.uploads === undefined) this.staging.upload(address, values);
     else this.uploads.add(address, values);
+  }
+
+  async writePieces(address: number, bytes: number, fill: FillPiece): Promise<void> {
+    if (bytes === 0) return;
+    if (this.uploads !== undefined) {
+      throw new BackendError('E_RECORDING', 'cuda: a recording streams data in: a replay would not read it again', {
+        hint: 'load weights before the recording',
+      });
+    }
+    this.table.queued('host');
+    await this.streamUpload.run(address, bytes, fill);
   }
 
   read(address: number, into: HostArray): void {
@@ -281,6 +296,7 @@ export class CudaDevice implements Device, WorkQueue {
     this.lt.dispose();
     this.launcher.dispose();
     this.modules.dispose();
+    this.streamUpload.dispose();
     this.staging.dispose();
     this.memory.dispose();
     this.table.clear();

@@ -1,7 +1,7 @@
 /** The host processor as a device: kernels compiled by the C++ compiler, called through koffi, parallel through OpenMP. */
 import { availableParallelism, cpus } from 'node:os';
 import { dirname } from 'node:path';
-import { type LibraryHandle, load } from 'koffi';
+import { type LibraryHandle, load, view } from 'koffi';
 import { BackendError } from '../../base/errors.js';
 import { nearest } from '../../base/nearest.js';
 import { CachingPool } from '../caching-pool.js';
@@ -11,10 +11,12 @@ import {
   attentionFlops,
   type Device,
   type DeviceStats,
+  type FillPiece,
   type GemmProblem,
   gemmFlops,
   type HostArray,
 } from '../device.js';
+import { fillPieces } from '../upload-pieces.js';
 import { buildLibrary } from './compile.js';
 import { measureGemm } from './gemm-speed.js';
 import { chooseGemm, type GemmChoice, type GemmOptions } from './openblas.js';
@@ -26,6 +28,10 @@ type Kernel = (...parameters: number[]) => number;
  * processes: beside one other training run on two cores a step took 270 ms instead of 80. Read when the library loads.
  */
 const WAIT_POLICY = 'passive';
+
+/** Large enough that a read's overhead vanishes, small enough that its page faults and copies overlap with the other's. */
+const STREAM_PIECE_BYTES = 8 * 2 ** 20;
+const STREAMS_AT_ONCE = 2;
 
 export interface HostDeviceOptions extends GemmOptions {
   /** Threads of each kernel; default OMP_NUM_THREADS, else all cores that this process may use. */
@@ -115,6 +121,13 @@ export class HostDevice implements Device {
 
   write(address: number, values: HostArray): void {
     this.copyIn(address, values, values.byteLength);
+  }
+
+  /** The pieces are the memory itself: a file's bytes go there without a copy between. */
+  async writePieces(address: number, bytes: number, fill: FillPiece): Promise<void> {
+    await fillPieces({ bytes, pieceBytes: STREAM_PIECE_BYTES, atOnce: STREAMS_AT_ONCE }, async (offset, size) => {
+      await fill(new Uint8Array(view(address + offset, size)), offset);
+    });
   }
 
   read(address: number, into: HostArray): void {

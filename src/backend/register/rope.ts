@@ -1,6 +1,7 @@
 /** Rotary position embedding with tables of cos and sin kept on the device. */
 import type { NamedAttrMap, TensorInfo } from '@tensorflow/tfjs-core';
 import { BackendError } from '../../base/errors.js';
+import { rotaryAngle, rotaryFrequency } from '../../base/rotary-angle.js';
 import type { NativeBackend } from '../native-backend.js';
 import {
   commonStorage,
@@ -27,10 +28,11 @@ const tables = new WeakMap<NativeBackend, Map<string, RotationTable>>();
 function buildTable(backend: NativeBackend, capacity: number, half: number, theta: number): RotationTable {
   const values = new Float32Array(2 * capacity * half);
   for (let j = 0; j < half; j++) {
-    const frequency = theta ** (-j / half);
+    const frequency = rotaryFrequency(theta, j, half);
     for (let position = 0; position < capacity; position++) {
-      values[position * half + j] = Math.cos(position * frequency);
-      values[(capacity + position) * half + j] = Math.sin(position * frequency);
+      const angle = rotaryAngle(position, frequency);
+      values[position * half + j] = Math.cos(angle);
+      values[(capacity + position) * half + j] = Math.sin(angle);
     }
   }
   const address = backend.device.alloc(values.byteLength);

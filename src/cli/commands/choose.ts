@@ -8,6 +8,7 @@ export const choose = defineCommand({
     ...VIDEO_FLAG,
     question: { type: 'string', demandOption: true, describe: 'what is asked about the video' },
     options: { type: 'string', array: true, demandOption: true, describe: 'two to eight answers to choose from' },
+    timings: { type: 'boolean', default: false, describe: 'adds the time of each stage and the peak memory' },
     ...JSON_FLAG,
     ...BACKEND_FLAGS,
   },

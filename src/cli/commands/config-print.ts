@@ -1,5 +1,5 @@
 import { Document, isNode, isSeq } from 'yaml';
-import { type LoadedConfig, loadConfig } from '../../base/config.js';
+import type { LoadedConfig } from '../../base/config.js';
 import { defineCommand } from '../command.js';
 import { EXIT_CODE } from '../exit-code.js';
 import { CONFIG_FLAG, JSON_FLAG } from './shared-flags.js';
@@ -27,8 +27,8 @@ export const configPrint = defineCommand({
   ],
   exitCodes: [EXIT_CODE.done, EXIT_CODE.internal, EXIT_CODE.user],
   async run({ config: file, json }, { overrides }) {
-    const { RunConfigSchema } = await import('../../train/config.js');
-    const loaded = await loadConfig(RunConfigSchema, { file, overrides });
+    const { loadRunConfig } = await import('../../train/base-settings.js');
+    const loaded = await loadRunConfig({ file, overrides });
     const { config, origins, sha256 } = loaded;
     const report = { sha256, config, origins: Object.fromEntries(origins) };
     process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : annotate(loaded));

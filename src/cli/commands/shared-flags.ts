@@ -37,6 +37,10 @@ export const VIDEO_FLAG = {
   video: { type: 'string', demandOption: true, describe: 'video file' },
 } as const satisfies Flags;
 
+export const OUT_FOLDER_FLAG = {
+  out: { type: 'string', demandOption: true, describe: 'folder to write; new or empty' },
+} as const satisfies Flags;
+
 export const JSON_FLAG = {
   json: { type: 'boolean', default: false, describe: 'prints the result as JSON on stdout' },
 } as const satisfies Flags;

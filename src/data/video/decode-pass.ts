@@ -1,7 +1,7 @@
 import { type CommandRequest, ffmpegCommand } from './ffmpeg-command.js';
 import { ffmpegFailure } from './ffmpeg-failure.js';
 import { FfmpegLog, type StreamHeader } from './ffmpeg-log.js';
-import { FrameSink } from './frame-sink.js';
+import type { PictureSink } from './frame-sink.js';
 import type { VideoLimits } from './limits.js';
 import { runFfmpeg } from './run-ffmpeg.js';
 import { videoError } from './video-error.js';
@@ -18,21 +18,16 @@ export interface PassResult {
   readonly header: StreamHeader;
   /** One per decoded frame, kept or not. */
   readonly timesSec: Float64Array;
-  /** The kept frames, [kept, size, size, 3] flattened; undefined when they exceed `limits.maxBytes`. */
-  readonly data: Uint8Array | undefined;
 }
 
 /**
- * Runs ffmpeg once over the video and returns only what is certain: a pass that breaks a limit, meets damage or ends with
+ * Runs ffmpeg once over the video, pictures to `sink`, and returns only what is certain: a pass that breaks a limit, meets damage or ends with
  * another number of frames than declared throws, and its process is dead by then.
  *
  * @throws DataError E_VIDEO_* (see video-error.ts)
  */
-export async function decodePass(request: PassRequest): Promise<PassResult> {
+export async function decodePass(request: PassRequest, sink: PictureSink): Promise<PassResult> {
   const { path, limits, signal, keep, frameCount } = request;
-  const frameBytes = request.sampling.size ** 2 * 3;
-  const expected = keep?.length ?? frameCount;
-  const sink = new FrameSink(limits.maxBytes, expected === undefined ? undefined : expected * frameBytes);
   const log = new FfmpegLog();
   const maxFrames = frameCount ?? limits.maxFrames;
   const startedAt = performance.now();
@@ -64,12 +59,9 @@ export async function decodePass(request: PassRequest): Promise<PassResult> {
   if (failure !== undefined || log.header === undefined || log.skippedBlocks) throw ffmpegFailure(path, log, failure);
   const timesSec = Float64Array.from(log.timesUs, (us) => us / 1e6);
   checkFrames(request, log, timesSec);
-  const data = sink.overflowed ? undefined : sink.bytes();
-  const kept = keep?.length ?? timesSec.length;
-  if (data !== undefined && data.length !== kept * frameBytes) {
-    throw videoError('DAMAGED', path, `ffmpeg wrote ${data.length} bytes, expected ${kept} frames of ${frameBytes}`);
-  }
-  return { header: log.header, timesSec, data };
+  const complaint = sink.complaint(keep?.length ?? timesSec.length);
+  if (complaint !== undefined) throw videoError('DAMAGED', path, complaint);
+  return { header: log.header, timesSec };
 
   /** The first reason is the one reported. */
   function stop(reason: Error | undefined): void {

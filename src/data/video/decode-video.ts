@@ -1,11 +1,14 @@
 import { availableParallelism } from 'node:os';
 import type { VideoFrames } from '../../model/frames.js';
+import { BranchFrames, numBranchFrames } from './branch-frames.js';
 import { readContainer } from './container.js';
 import { decodePass, type PassResult } from './decode-pass.js';
 import { ffmpegBinary } from './ffmpeg-binary.js';
 import { type FramePlan, planFrames, plannedFrames } from './frame-plan.js';
+import { FrameSink } from './frame-sink.js';
 import { type VideoLimits, videoLimits } from './limits.js';
 import { localFile } from './local-file.js';
+import { NativeSink } from './native-sink.js';
 import { Pool } from './pool.js';
 import type { SamplingConfig } from './sampling.js';
 import { selectFrames } from './select-frames.js';
@@ -44,7 +47,8 @@ export interface DecodeOptions {
 const sharedPool = new Pool(availableParallelism());
 
 /**
- * Decodes a local video once and gives both branches their frames: rgb24, the centre square at `sampling.size`.
+ * Decodes a local video once and gives both branches their frames: RGB squares of `sampling.size`, made as `sampling.fit`
+ * says (sampling.ts).
  *
  * Cost, with Debian's ffmpeg 5.1: starting any ffmpeg or ffprobe process takes 70 ms of CPU, decoding 33 frames of 64 x 64
  * takes 3. So there is no ffprobe: the container's own fields are read here (container.ts), the limits are options of the one
@@ -52,6 +56,10 @@ const sharedPool = new Pool(availableParallelism());
  * Node's part included: about 40 s for 840 of them on two free cores, where a probe each would make it 70.
  * A second pass runs only when the frame count is not declared, or `temporal.fps` is set, and all frames exceed the byte
  * budget: the first pass then counts and times, the second keeps the planned frames.
+ *
+ * With `fit: squash` ffmpeg hands over the planned frames at their own size, and each is resized for its branches as it
+ * comes: one native picture is held, never all. The plan must then be known first, so an undeclared frame count or
+ * `temporal.fps` always costs the counting pass.
  *
  * What no decoder can see is a flipped bit that leaves the stream decodable: compare the file's hash for that.
  *
@@ -81,48 +89,70 @@ export async function decodeVideo(
 
   async function decode(): Promise<DecodedVideo> {
     // With a declared count and no timestamps to consult, the plan precedes the decode: only planned frames are scaled.
-    const early =
+    const plan =
       declaredFrames !== undefined && sampling.temporal.fps === undefined
         ? planFrames(declaredFrames, sampling)
         : undefined;
+    return sampling.fit === 'squash' ? await decodeNative(plan) : await decodeSquares(plan);
+  }
+
+  async function decodeSquares(early: FramePlan | undefined): Promise<DecodedVideo> {
     const tooMany = early === undefined && (declaredFrames ?? 0) * frameBytes > limits.maxBytes;
     let keep = early === undefined ? (tooMany ? new Int32Array(0) : undefined) : affordable(early);
-    let pass = await decodePass({ ...request, keep, frameCount: declaredFrames });
-    const plan = early ?? planFrames(pass.timesSec.length, sampling, pass.timesSec);
-    if (tooMany || pass.data === undefined) {
+    let { result, data } = await squares(keep, declaredFrames);
+    const plan = early ?? planFrames(result.timesSec.length, sampling, result.timesSec);
+    if (tooMany || data === undefined) {
       keep = affordable(plan);
-      pass = await decodePass({ ...request, keep, frameCount: plan.frameCount });
+      ({ result, data } = await squares(keep, plan.frameCount));
     }
-    return assemble(pass, plan, keep);
+    if (data === undefined) throw videoError('BUDGET', path, `the frames exceed ${limits.maxBytes} bytes`);
+    const stored = { data, size: sampling.size, stored: keep, timesSec: result.timesSec };
+    const pick = (indices: Int32Array) => selectFrames(stored, indices);
+    return describe(result, plan, { spatial: pick(plan.spatial), temporal: pick(plan.temporal) });
+  }
+
+  async function squares(keep: Int32Array | undefined, frameCount: number | undefined) {
+    const sink = new FrameSink(frameBytes, limits.maxBytes, keep?.length ?? frameCount);
+    const result = await decodePass({ ...request, output: 'square', keep, frameCount }, sink);
+    return { result, data: sink.overflowed ? undefined : sink.bytes() };
+  }
+
+  async function decodeNative(early: FramePlan | undefined): Promise<DecodedVideo> {
+    const plan = early ?? (await countFrames());
+    const keep = affordable(plan);
+    const branches = new BranchFrames(plan, sampling);
+    const sink = new NativeSink(limits.maxPixels, (picture, row) => branches.add(picture, keep?.[row] ?? row));
+    const result = await decodePass({ ...request, output: 'native', keep, frameCount: plan.frameCount }, sink);
+    return describe(result, plan, branches.frames(result.timesSec));
+  }
+
+  /** A pass that keeps nothing. */
+  async function countFrames(): Promise<FramePlan> {
+    const { timesSec } = (await squares(new Int32Array(0), declaredFrames)).result;
+    return planFrames(timesSec.length, sampling, timesSec);
   }
 
   /** The planned frames, undefined for every frame. */
   function affordable(plan: FramePlan): Int32Array | undefined {
     const kept = plannedFrames(plan);
-    if (kept.length * frameBytes > limits.maxBytes) {
+    const frames = sampling.fit === 'squash' ? numBranchFrames(plan) : kept.length;
+    if (frames * frameBytes > limits.maxBytes) {
       const most = Math.max(0, Math.floor(limits.maxBytes / frameBytes) - sampling.numFrames);
-      const problem = `${kept.length} frames of ${frameBytes} bytes exceed the budget of ${limits.maxBytes} bytes`;
+      const problem = `${frames} frames of ${frameBytes} bytes exceed the budget of ${limits.maxBytes} bytes`;
       throw videoError('BUDGET', path, `${problem} (temporal.maxFrames of up to ${most} would fit)`);
     }
     return kept.length === plan.frameCount ? undefined : kept;
   }
 
-  function assemble(
-    { header, timesSec, data }: PassResult,
-    plan: FramePlan,
-    stored: Int32Array | undefined,
-  ): DecodedVideo {
-    if (data === undefined) throw videoError('BUDGET', path, `the frames exceed ${limits.maxBytes} bytes`);
+  function describe({ header, timesSec }: PassResult, plan: FramePlan, frames: VideoFrames): DecodedVideo {
     const frameCount = timesSec.length;
     const spanSec = (timesSec[frameCount - 1] ?? 0) - (timesSec[0] ?? 0);
     const avgFps = spanSec > 0 ? Math.round(((frameCount - 1) / spanSec) * 1000) / 1000 : header.fps;
     const { fps: _nominal, durationSec = avgFps > 0 ? frameCount / avgFps : 0, ...picture } = header;
-    const pick = (indices: Int32Array) => selectFrames({ data, size: sampling.size, stored, timesSec }, indices);
     return {
       path,
       source: { ...picture, durationSec, avgFps, frameCount, ...(declaredFrames ? { declaredFrames } : {}) },
-      spatial: pick(plan.spatial),
-      temporal: pick(plan.temporal),
+      ...frames,
       ...(plan.capped === undefined ? {} : { capped: plan.capped }),
     };
   }

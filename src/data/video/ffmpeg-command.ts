@@ -10,21 +10,34 @@ const LARGE_FILE_BYTES = 2 ** 20;
 /** Metadata key put on each frame: the print filter writes only frames that carry one. */
 export const FRAME_KEY = 'frame_read';
 
+/** `square`: rgb24 squares, scaled. `native`: PPM pictures at their own size, so that each says how large it is. */
+export type PictureOutput = 'square' | 'native';
+
 export interface CommandRequest {
   readonly binary: string;
   readonly file: LocalFile;
   readonly sampling: SamplingConfig;
   readonly limits: VideoLimits;
+  readonly output: PictureOutput;
   /** Frame numbers to scale and emit; undefined for all. The others are decoded, as prediction needs them, and counted. */
   readonly keep?: Int32Array | undefined;
 }
 
+const ENCODINGS: Readonly<Record<PictureOutput, readonly string[]>> = {
+  square: ['-pix_fmt', 'rgb24', '-f', 'rawvideo'],
+  native: ['-pix_fmt', 'rgb24', '-c:v', 'ppm', '-f', 'image2pipe'],
+};
+
 /**
- * The one ffmpeg command of a pass: strict, local, bounded, one video stream, rgb24 squares to `sink`.
+ * The one ffmpeg command of a pass: strict, local, bounded, one video stream, RGB pictures to `sink`.
  *
- * The picture is cropped to its centre square (in display shape, so anamorphic pixels are undone) and then scaled. The
+ * For `square` the picture is cropped to its centre square (in display shape, so anamorphic pixels are undone) and then scaled. The
  * result is that of scaling the short side first, but a 16 x 16384 picture cannot unfold into gigabytes on the way, and a
  * 1080p clip costs 12 % less. The scaler's flags trade about 12 % of that for the same bytes on every CPU.
+ *
+ * For `native` ffmpeg converts colours only, in its default way: that gives the bytes of decord and PyAV, which the
+ * reference implementations read videos with (0 differences on three clips). That way is not the same on every CPU:
+ * without SIMD up to 3 levels differ.
  */
 export function ffmpegCommand(request: CommandRequest, sink: Writable): FfmpegCommand {
   const { binary, file, limits } = request;
@@ -42,19 +55,20 @@ export function ffmpegCommand(request: CommandRequest, sink: Writable): FfmpegCo
     )
     .outputOptions(
       ...['-map', '0:V:0', '-an', '-sn', '-dn', '-vf', filters(request)],
-      ...['-fps_mode', 'passthrough', '-threads', '1', '-pix_fmt', 'rgb24', '-f', 'rawvideo'],
+      ...['-fps_mode', 'passthrough', '-threads', '1', ...ENCODINGS[request.output]],
     )
     .output(sink, { end: true });
   // fluent-ffmpeg spawns `ffmpeg -formats` and `ffmpeg -encoders` before the first command of a process, twice the cost of
-  // a small clip; the binary's version has been checked, and every build writes raw video.
+  // a small clip; the binary's version has been checked, and every build writes raw video and PPM.
+  const formats = { rawvideo: { canMux: true }, image2pipe: { canMux: true } };
   return Object.assign(command, {
-    availableFormats: (done: (error: null, formats: object) => void) => done(null, { rawvideo: { canMux: true } }),
-    availableEncoders: (done: (error: null, encoders: object) => void) => done(null, {}),
+    availableFormats: (done: (error: null, found: object) => void) => done(null, formats),
+    availableEncoders: (done: (error: null, found: object) => void) => done(null, { ppm: { type: 'video' } }),
   });
 }
 
-/** Timestamps of every decoded frame to the log, in microseconds; then selection, crop and scale. */
-function filters({ sampling: { size, resize }, keep }: CommandRequest): string {
+/** Timestamps of every decoded frame to the log, in microseconds; then selection, and crop and scale or colours alone. */
+function filters({ sampling: { size, resize }, keep, output }: CommandRequest): string {
   const kernel = { bicubic: 'bicubic:param0=0:param1=0.5', area: 'area', bilinear: 'bilinear' }[resize];
   return [
     'settb=1/1000000',
@@ -62,8 +76,12 @@ function filters({ sampling: { size, resize }, keep }: CommandRequest): string {
     `metadata=mode=add:key=${FRAME_KEY}:value=1`,
     `metadata=mode=print:key=${FRAME_KEY}:file=pipe\\\\:2:direct=1`,
     ...(keep === undefined ? [] : [`select='${frameExpression(keep)}'`]),
-    "crop=w='max(1,min(iw,ih/sar))':h='max(1,min(ih,iw*sar))':exact=1",
-    `scale=${size}:${size}:flags=accurate_rnd+full_chroma_int+bitexact+${kernel}`,
+    ...(output === 'native'
+      ? ['scale=flags=bicubic', 'format=rgb24']
+      : [
+          "crop=w='max(1,min(iw,ih/sar))':h='max(1,min(ih,iw*sar))':exact=1",
+          `scale=${size}:${size}:flags=accurate_rnd+full_chroma_int+bitexact+${kernel}`,
+        ]),
   ].join(',');
 }
 

@@ -1,8 +1,9 @@
 /** A video however it lies on disk: one file, or image files with their times. */
 import { join } from 'node:path';
 import type { VideoFrames } from '../../model/frames.js';
-import { decodeImage } from '../image.js';
+import { decodeImage, decodeRgb } from '../image.js';
 import type { VideoSource } from '../tasks/types.js';
+import { BranchFrames } from './branch-frames.js';
 import { type DecodeOptions, decodeVideo } from './decode-video.js';
 import { planFrames, plannedFrames } from './frame-plan.js';
 import type { SamplingConfig } from './sampling.js';
@@ -42,6 +43,14 @@ export async function openVideo(
   const timesSec = Float64Array.from(input.frameTimesSec);
   const plan = planFrames(input.frames.length, sampling, timesSec);
   const stored = plannedFrames(plan);
+  if (sampling.fit === 'squash') {
+    const branches = new BranchFrames(plan, sampling);
+    for (const index of stored) {
+      options.signal?.throwIfAborted();
+      branches.add(await decodeRgb(input.frames[index] ?? ''), index);
+    }
+    return branches.frames(timesSec);
+  }
   const { size } = sampling;
   const data = new Uint8Array(stored.length * size * size * 3);
   for (const [row, index] of stored.entries()) {

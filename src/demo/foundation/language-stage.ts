@@ -85,7 +85,7 @@ export function clipSamples(
   clips: Record<'train' | 'validation', readonly AlignedClip[]>,
 ): LanguageStageOptions['draw'] {
   const { model, tokenizer, prompt } = context;
-  const visual = { count: model.numVisualTokens(), vidId: model.vidId, sepId: model.sepId };
+  const visual = model.visualBlock();
   return (count, rng, split) =>
     Array.from({ length: count }, (_, i) => {
       const random = rng.fork(i);

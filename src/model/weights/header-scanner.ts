@@ -1,11 +1,17 @@
 /**
- * Reads the JSON of a safetensors header: objects, strings and unsigned integers, nothing else.
+ * Reads the JSON of a safetensors header or a shard index: objects, strings and unsigned integers; other values only to
+ * pass over them.
  *
  * JSON.parse does not fit an untrusted header: it keeps the last of duplicate keys in silence, rounds integers above
  * 2^53 and lets a key named `__proto__` reach an object's prototype.
  */
 
 const MAX_DIGITS = 20;
+/** Passing over a value calls itself: a hostile one must not end the stack. */
+const MAX_DEPTH = 32;
+
+const MAX_LITERAL = 64;
+const LITERAL = /^(?:true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)/;
 
 export type ScanFault = 'syntax' | 'duplicate';
 /** Builds the error to throw; `reason` says what was found and expected. */
@@ -61,6 +67,27 @@ export class HeaderScanner {
     const raw = this.text.slice(start, this.position);
     this.position++;
     return escaped ? this.unescape(raw, what) : raw;
+  }
+
+  /** Passes over one JSON value of any type. Returns its text. */
+  passOver(what: string, depth = 0): string {
+    this.skipSpace();
+    const start = this.position;
+    if (depth > MAX_DEPTH) throw this.fail(what, `at most ${MAX_DEPTH} levels`);
+    const next = this.text[this.position];
+    if (next === '{') this.object(what, () => this.passOver(what, depth + 1));
+    else if (next === '"') this.string(what);
+    else if (this.skip('[')) {
+      if (this.skip(']')) return '[]';
+      do this.passOver(what, depth + 1);
+      while (this.skip(','));
+      this.expect(']', what);
+    } else {
+      const word = LITERAL.exec(this.text.slice(start, start + MAX_LITERAL))?.[0];
+      if (word === undefined) throw this.fail(what, 'a value');
+      this.position += word.length;
+    }
+    return this.text.slice(start, this.position);
   }
 
   /** Only spaces may follow. */

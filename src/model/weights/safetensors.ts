@@ -2,10 +2,9 @@
  * Reads safetensors files by ranges: opening reads the header alone, and each tensor's bytes only when asked, so files
  * of any size open at once. The file is untrusted; see safetensors-header.ts for what is checked.
  */
-import { constants as bufferConstants } from 'node:buffer';
-import { type FileHandle, open, stat } from 'node:fs/promises';
 import { CheckpointError } from '../../base/errors.js';
 import { bytesPerElement, type TensorData, viewAs, widener } from './dtype.js';
+import { type FileCodes, RangedFile } from './ranged-file.js';
 import {
   headerLength,
   LENGTH_BYTES,
@@ -16,8 +15,7 @@ import {
 
 export { type SafetensorsEntry, writeSafetensors } from './safetensors-writer.js';
 
-/** One read call transfers less than 2 GiB on Linux. */
-const MAX_READ_BYTES = 2 ** 30;
+const CODES: FileCodes = { file: 'E_SAFETENSORS_FILE', truncated: 'E_SAFETENSORS_TRUNCATED' };
 /** Bytes converted at once, a multiple of every element size. */
 const WIDEN_CHUNK_BYTES = 2 ** 23;
 
@@ -27,18 +25,18 @@ const WIDEN_CHUNK_BYTES = 2 ** 23;
  * @throws CheckpointError E_SAFETENSORS_*: the code names the broken rule, the message the file
  */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  const handle = await openRegularFile(path);
+  const file = await RangedFile.open(path, CODES);
   try {
-    const { size } = await handle.stat();
+    const size = file.byteLength;
     if (size < LENGTH_BYTES) {
       const message = `${path}: the file has ${size} bytes, a safetensors file at least ${LENGTH_BYTES + 2}.`;
       throw new CheckpointError('E_SAFETENSORS_TRUNCATED', message);
     }
-    const prefix = await readExactly(path, handle, LENGTH_BYTES, 0);
-    const header = await readExactly(path, handle, headerLength(path, prefix, size), LENGTH_BYTES);
-    return new SafetensorsFile(path, handle, parseHeader(path, header, size));
+    const prefix = await file.read(LENGTH_BYTES, 0);
+    const header = await file.read(headerLength(path, prefix, size), LENGTH_BYTES);
+    return new SafetensorsFile(file, parseHeader(path, header, size));
   } catch (error) {
-    await handle.close();
+    await file.close();
     throw error;
   }
 }
@@ -50,18 +48,21 @@ export class SafetensorsFile {
 
   /** Use {@link openSafetensors}. */
   constructor(
-    readonly path: string,
-    private readonly handle: FileHandle,
+    readonly file: RangedFile,
     header: SafetensorsHeader,
   ) {
     this.tensors = header.tensors;
     this.metadata = header.metadata;
   }
 
+  get path(): string {
+    return this.file.path;
+  }
+
   /** A tensor's values as stored; 16-bit floats come as bit patterns. @throws CheckpointError for an absent name */
   async read(name: string): Promise<TensorData> {
     const { dtype, byteLength, byteOffset } = this.info(name);
-    return viewAs(dtype, await readExactly(this.path, this.handle, byteLength, byteOffset));
+    return viewAs(dtype, await this.file.read(byteLength, byteOffset));
   }
 
   /** A float tensor as float32: F16 and BF16 exactly, F64 rounded. @throws CheckpointError for other dtypes */
@@ -73,21 +74,21 @@ export class SafetensorsFile {
       throw new CheckpointError('E_SAFETENSORS_DTYPE', message);
     }
     if (dtype === 'F32') {
-      const bytes = await readExactly(this.path, this.handle, byteLength, byteOffset);
+      const bytes = await this.file.read(byteLength, byteOffset);
       return new Float32Array(bytes.buffer, bytes.byteOffset, byteLength / 4);
     }
     const elementBytes = bytesPerElement(dtype);
-    const values = allocate(this.path, byteLength / elementBytes, (count) => new Float32Array(count));
+    const values = this.file.allocate(byteLength / elementBytes, (count) => new Float32Array(count));
     for (let done = 0; done < byteLength; done += WIDEN_CHUNK_BYTES) {
       const count = Math.min(WIDEN_CHUNK_BYTES, byteLength - done);
-      const bytes = await readExactly(this.path, this.handle, count, byteOffset + done);
+      const bytes = await this.file.read(count, byteOffset + done);
       widen(bytes, values.subarray(done / elementBytes, (done + count) / elementBytes));
     }
     return values;
   }
 
   async close(): Promise<void> {
-    await this.handle.close();
+    await this.file.close();
   }
 
   private info(name: string): TensorInfo {
@@ -97,62 +98,5 @@ export class SafetensorsFile {
       throw new CheckpointError('E_SAFETENSORS_NO_TENSOR', message);
     }
     return info;
-  }
-}
-
-async function openRegularFile(path: string): Promise<FileHandle> {
-  try {
-    // Asked before opening: opening a named pipe would wait for its writer.
-    if ((await stat(path)).isFile()) return await open(path, 'r');
-  } catch (cause) {
-    const message = `${path}: the file cannot be opened (${(cause as Error).message}).`;
-    throw new CheckpointError('E_SAFETENSORS_FILE', message, { cause });
-  }
-  throw new CheckpointError('E_SAFETENSORS_FILE', `${path}: expected a regular file.`);
-}
-
-async function readExactly(
-  path: string,
-  handle: FileHandle,
-  byteLength: number,
-  position: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = allocate(path, byteLength, (count) => new Uint8Array(count));
-  for (let done = 0; done < byteLength; ) {
-    const count = Math.min(MAX_READ_BYTES, byteLength - done);
-    const bytesRead = await readSome(path, handle, bytes, done, count, position + done);
-    if (bytesRead === 0) {
-      const message = `${path}: the file ended at byte ${position + done} while it was being read.`;
-      throw new CheckpointError('E_SAFETENSORS_TRUNCATED', message, { hint: 'Another program is writing to it.' });
-    }
-    done += bytesRead;
-  }
-  return bytes;
-}
-
-async function readSome(
-  path: string,
-  handle: FileHandle,
-  out: Uint8Array,
-  at: number,
-  count: number,
-  position: number,
-) {
-  try {
-    return (await handle.read(out, at, count, position)).bytesRead;
-  } catch (cause) {
-    const message = `${path}: reading ${count} bytes at ${position} failed (${(cause as Error).message}).`;
-    throw new CheckpointError('E_SAFETENSORS_FILE', message, { cause });
-  }
-}
-
-/** Allocation that names the file: a sparse file may declare a tensor larger than any memory. */
-function allocate<T>(path: string, count: number, create: (count: number) => T): T {
-  try {
-    return create(count);
-  } catch (cause) {
-    const limit = `one array holds at most ${bufferConstants.MAX_LENGTH} bytes here`;
-    const message = `${path}: no memory for a tensor of ${count} elements or bytes (${limit}).`;
-    throw new CheckpointError('E_SAFETENSORS_TENSOR_SIZE', message, { cause });
   }
 }

@@ -4,6 +4,7 @@ import { writeDirectoryAtomic } from '../../base/atomic-file.js';
 import { CheckpointError, ConfigError, MimicError } from '../../base/errors.js';
 import { formatBytes } from '../../base/format.js';
 import { sha256 } from '../../base/hash.js';
+import { INPUT_NAME, type InputFingerprint, inputJson } from '../../data/input-fingerprint.js';
 import { MANIFEST_NAME, writeManifest } from '../../model/weights/manifest.js';
 import { entryBytes, type SafetensorsEntry, writeSafetensors } from '../../model/weights/safetensors-writer.js';
 import type { ParameterMoments } from '../optimizer.js';
@@ -29,6 +30,8 @@ export interface CheckpointContents {
   readonly state: unknown;
   readonly configYaml: string;
   readonly backend: string;
+  /** How the model's inputs are made, for input.json. */
+  readonly input?: InputFingerprint;
   /** Files to copy in under their own names, such as tokenizer.json. */
   readonly extraFiles?: readonly string[];
   /** Newest checkpoints to leave in the folder, 2 or more. */
@@ -82,12 +85,13 @@ export async function saveCheckpoint(dir: string, contents: CheckpointContents):
 }
 
 async function writeContents(folder: string, contents: CheckpointContents, weights: readonly SafetensorsEntry[]) {
-  const { step, optimizer, state, configYaml, backend, extraFiles = [] } = contents;
+  const { step, optimizer, state, configYaml, backend, input, extraFiles = [] } = contents;
   await writeSafetensors(join(folder, FILES.weights), weights, { step: String(step) });
   await writeRecords(join(folder, FILES.optimizer), optimizer);
   await writeFile(join(folder, FILES.state), encodeValue(state), { flag: 'wx' });
   await writeFile(join(folder, FILES.config), configYaml, { flag: 'wx' });
-  const taken = new Set<string>([...Object.values(FILES), MANIFEST_NAME]);
+  if (input !== undefined) await writeFile(join(folder, INPUT_NAME), inputJson(input), { flag: 'wx' });
+  const taken = new Set<string>([...Object.values(FILES), INPUT_NAME, MANIFEST_NAME]);
   for (const source of extraFiles) {
     const name = basename(source);
     if (taken.has(name)) {

@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cropToSquare, squashToSquare } from '../../../src/data/pixels/branch-pixels.js';
 import { openVideo, videoInput, videoKey } from '../../../src/data/video/open-video.js';
+import { SamplingSchema } from '../../../src/data/video/sampling.js';
+import { picture } from '../pixels/picture.js';
 
 describe('image files as a video', () => {
   let dir = '';
@@ -18,7 +21,7 @@ describe('image files as a video', () => {
     }
   });
   afterAll(() => rm(dir, { recursive: true }));
-  const sampling = { size: 8, numFrames: 4, temporal: {}, resize: 'area' } as const;
+  const sampling = SamplingSchema.parse({ size: 8, numFrames: 4, resize: 'area' });
   const greys = (picture: { data: Uint8Array; count: number }) =>
     Array.from({ length: picture.count }, (_, i) => picture.data[i * 8 * 8 * 3]);
 
@@ -36,6 +39,26 @@ describe('image files as a video', () => {
     const video = await openVideo({ frames: frames.map((name) => join(dir, name)), frameTimesSec }, capped);
     expect(video.temporal.count).toBe(3);
     expect(greys(video.temporal)).toEqual([...video.temporal.indices].map((index) => 20 * index));
+  });
+
+  it("gives each branch its own processor's pixels when asked to squash", async () => {
+    const image = picture(30, 20);
+    const path = join(dir, 'wide.png');
+    await sharp(image.data, { raw: { width: 30, height: 20, channels: 3 } })
+      .png()
+      .toFile(path);
+    const input = { frames: [path, path], frameTimesSec: [0, 1] };
+    const { spatial, temporal } = await openVideo(
+      input,
+      SamplingSchema.parse({ size: 8, numFrames: 3, fit: 'squash' }),
+    );
+    const bytes = 8 * 8 * 3;
+    expect([...spatial.indices]).toEqual([0, 0, 1]);
+    for (let i = 0; i < 3; i++) {
+      const square = spatial.data.subarray(i * bytes, (i + 1) * bytes);
+      expect(square).toEqual(squashToSquare(image, 8, 'bicubic', 12));
+    }
+    expect(temporal.data.subarray(bytes)).toEqual(cropToSquare(image, 8, 12));
   });
 
   it('names the file that is missing', async () => {
