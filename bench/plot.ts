@@ -1,4 +1,4 @@
-import { lineChart } from '../src/demo/report/line-chart.js';
+import { lineChart } from '../src/base/html/line-chart.js';
 
 const STYLE = `
   svg { background: #fff; font: 11px system-ui, sans-serif; fill: #444 }

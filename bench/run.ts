@@ -9,6 +9,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageRoot } from '../src/base/package-root.js';
+import { epochRows } from './epoch.js';
 import { chooseCoreType } from './openblas.js';
 import { findPython } from './python.js';
 import { type BenchContext, commitName, formatRow, machine, type Row, writeReport } from './report.js';
@@ -17,9 +18,10 @@ import { gemmRows } from './suites/gemm.js';
 import { kernelRows } from './suites/kernels.js';
 import { loadingRows } from './suites/loading.js';
 import { stepRows } from './suites/step.js';
+import { trainingRows } from './suites/training.js';
 import { wasmRows } from './suites/wasm.js';
 
-const SUITES = [gemmRows, kernelRows, stepRows, wasmRows, checkpointingRows, loadingRows];
+const SUITES = [gemmRows, kernelRows, stepRows, wasmRows, checkpointingRows, loadingRows, epochRows, trainingRows];
 
 const { values } = parseArgs({
   options: {

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
  * Brings a checkout to where `npm test` and `npm run demo` work: packages as the lock file says, TypeScript compiled,
- * ffmpeg and a C++ compiler found. Prints what it does, and nothing when all is there. Exits with 2 when a person has
- * to do something, saying what.
+ * ffmpeg and a C++ compiler found, and Open MPI for the tests. Prints what it does, and nothing when all is there. Exits
+ * with 2 when a person has to do something, saying what.
  *
  * Plain Node: it runs before anything is installed.
  */
@@ -117,24 +117,31 @@ function compile() {
 }
 
 const INSTALLERS = [
-  ['apt-get', 'sudo apt-get update && sudo apt-get install -y', { ffmpeg: 'ffmpeg', compiler: 'g++' }],
-  ['dnf', 'sudo dnf install -y', { ffmpeg: 'ffmpeg-free', compiler: 'gcc-c++' }],
-  ['pacman', 'sudo pacman -S --needed', { ffmpeg: 'ffmpeg', compiler: 'gcc' }],
-  ['apk', 'sudo apk add', { ffmpeg: 'ffmpeg', compiler: 'g++' }],
-  ['brew', 'brew install', { ffmpeg: 'ffmpeg', compiler: 'gcc' }],
+  [
+    'apt-get',
+    'sudo apt-get update && sudo apt-get install -y',
+    { ffmpeg: 'ffmpeg', compiler: 'g++', mpi: 'openmpi-bin' },
+  ],
+  ['dnf', 'sudo dnf install -y', { ffmpeg: 'ffmpeg-free', compiler: 'gcc-c++', mpi: 'openmpi' }],
+  ['pacman', 'sudo pacman -S --needed', { ffmpeg: 'ffmpeg', compiler: 'gcc', mpi: 'openmpi' }],
+  ['apk', 'sudo apk add', { ffmpeg: 'ffmpeg', compiler: 'g++', mpi: 'openmpi' }],
+  ['brew', 'brew install', { ffmpeg: 'ffmpeg', compiler: 'gcc', mpi: 'open-mpi' }],
   ['winget', 'winget install', { ffmpeg: 'ffmpeg', compiler: 'LLVM.LLVM' }],
 ];
 
 function installCommand(tool) {
   const [, command, names] = INSTALLERS.find(([program]) => onPath(program)) ?? [];
-  return command === undefined
-    ? `install ${tool === 'ffmpeg' ? 'ffmpeg' : 'a C++ compiler'} and put it on the PATH`
+  const label = { ffmpeg: 'ffmpeg', compiler: 'a C++ compiler', mpi: 'Open MPI' }[tool];
+  return command === undefined || names[tool] === undefined
+    ? `install ${label} and put it on the PATH`
     : `${command} ${names[tool]}`;
 }
 
 const FOUND = {
   ffmpeg: () => Boolean(process.env.FFMPEG_PATH) || onPath('ffmpeg'),
   compiler: () => Boolean(process.env.CXX) || ['c++', 'g++', 'clang++'].some(onPath),
+  // The tests start several processes; what they test works without.
+  mpi: () => process.env.npm_lifecycle_event !== 'pretest' || onPath('mpirun'),
 };
 
 /** On Debian and Ubuntu as root, as in a container, the missing tools are installed; elsewhere a person is asked to. */
@@ -152,6 +159,7 @@ function installTools() {
       `no C++ compiler: the native backend is off and the slower wasm backend is used\n  hint: ${installCommand('compiler')}`,
     );
   }
+  if (!FOUND.mpi()) say(`no Open MPI: the tests of many processes are skipped\n  hint: ${installCommand('mpi')}`);
 }
 
 checkNode();

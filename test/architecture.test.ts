@@ -11,6 +11,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   base: 0,
   backend: 1,
   ops: 2,
+  distributed: 3,
   model: 3,
   data: 4,
   adapters: 5,
@@ -19,8 +20,9 @@ const LAYERS: Readonly<Record<string, number>> = {
   eval: 6,
   demo: 7,
   plan: 7,
-  cli: 8,
-  'index.ts': 8,
+  ablation: 8,
+  cli: 9,
+  'index.ts': 9,
 };
 
 interface Source {

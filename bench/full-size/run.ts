@@ -72,7 +72,7 @@ async function measure(size: '1b' | '8b', precision: Precision): Promise<void> {
       runs[name] = { ours };
       return;
     }
-    const peer = await runPeer(run, python.path, files, join(folder, 'peer'));
+    const peer = await runPeer({ ...run, imageToken: ours.imageToken }, python.path, files, join(folder, 'peer'));
     const agreed = await agreement(files.logits, join(folder, 'peer.safetensors'), precision);
     console.log(
       `${name}: logits differ by ${agreed.maxAbs.toExponential(1)} at most, cosine ${agreed.cosine.toFixed(6)}`,

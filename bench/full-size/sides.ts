@@ -17,6 +17,8 @@ export interface SideResult {
 }
 
 export interface OurResult extends SideResult {
+  /** Id that stands for a visual token in transformers. */
+  readonly imageToken: number;
   readonly letters: readonly number[];
   readonly choice: string;
   readonly probabilities: readonly number[];
@@ -65,11 +67,16 @@ export async function runOurs(run: Run, video: string, files?: SharedFiles): Pro
 }
 
 /** transformers on the same ids and pixels. @param out receives result.json and result.safetensors */
-export async function runPeer(run: Run, python: string, files: SharedFiles, out: string): Promise<SideResult> {
+export async function runPeer(
+  run: Run & { readonly imageToken: number },
+  python: string,
+  files: SharedFiles,
+  out: string,
+): Promise<SideResult> {
   const { checkpoint, precision, threads, repeats } = run;
   const script = join(packageRoot(), 'tools', 'parity', 'full_1b.py');
   const args = [script, '--model', checkpoint, '--inputs', files.inputs, '--out', out, '--dtype', precision];
-  args.push('--threads', String(threads), '--repeats', String(repeats));
+  args.push('--threads', String(threads), '--repeats', String(repeats), '--image-token', String(run.imageToken));
   await output(python, args, { ...process.env, OMP_NUM_THREADS: String(threads) });
   return JSON.parse(await readFile(`${out}.json`, 'utf8')) as SideResult;
 }

@@ -86,13 +86,13 @@ if (inputsFile !== undefined && logitsFile !== undefined) {
   await writeSafetensors(logitsFile, [{ name: 'logits', dtype: 'F32', shape: [logits_V.length], data: logits_V }]);
 }
 const letters = letterTokenIds(tokenizer, OPTIONS.length);
-const { count } = frames.spatial;
 const result = {
   seconds,
   peakBytes,
   afterLoadBytes,
   tokens: ids.length,
-  frames: count,
+  frames: frames.spatial.count,
+  imageToken: tokenizer.special('<IMG_CONTEXT>'),
   letters,
   choice,
   probabilities,

@@ -15,14 +15,17 @@ class LoraLinear(nn.Module):
     def __init__(self, inputs, outputs, rank, alpha):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs), requires_grad=False)
-        self.rank, self.scale = rank, alpha / max(rank, 1)
-        if rank > 0:
-            self.lora_A = nn.Linear(inputs, rank, bias=False)
-            self.lora_B = nn.Linear(rank, outputs, bias=False)
+        self.scale = alpha / rank
+        self.lora_A = nn.Linear(inputs, rank, bias=False)
+        self.lora_B = nn.Linear(rank, outputs, bias=False)
 
     def forward(self, x):
-        y = F.linear(x, self.weight)
-        return y + self.lora_B(self.lora_A(x)) * self.scale if self.rank > 0 else y
+        return F.linear(x, self.weight) + self.lora_B(self.lora_A(x)) * self.scale
+
+
+def linear(inputs, outputs, rank, alpha):
+    """Without an adapter a plain linear, which peft can wrap."""
+    return LoraLinear(inputs, outputs, rank, alpha) if rank > 0 else nn.Linear(inputs, outputs, bias=False)
 
 
 def rope_tables(length, head_size, theta):
@@ -42,8 +45,8 @@ class Attention(nn.Module):
         super().__init__()
         c, self.heads, self.groups = config["hiddenSize"], config["numHeads"], config["numKvHeads"]
         self.head_size = c // self.heads
-        self.wqkv = LoraLinear(c, (self.heads + 2 * self.groups) * self.head_size, rank, config["loraAlpha"])
-        self.wo = LoraLinear(c, c, rank, config["loraAlpha"])
+        self.wqkv = linear(c, (self.heads + 2 * self.groups) * self.head_size, rank, config["loraAlpha"])
+        self.wo = linear(c, c, rank, config["loraAlpha"])
 
     def forward(self, x_BTC, tables, cache):
         batch, length, c = x_BTC.shape
@@ -63,9 +66,9 @@ class FeedForward(nn.Module):
     def __init__(self, config, ranks):
         super().__init__()
         c, f, alpha = config["hiddenSize"], config["intermediateSize"], config["loraAlpha"]
-        self.w1 = LoraLinear(c, f, ranks("w1"), alpha)
-        self.w3 = LoraLinear(c, f, ranks("w3"), alpha)
-        self.w2 = LoraLinear(f, c, ranks("w2"), alpha)
+        self.w1 = linear(c, f, ranks("w1"), alpha)
+        self.w3 = linear(c, f, ranks("w3"), alpha)
+        self.w2 = linear(f, c, ranks("w2"), alpha)
 
     def forward(self, x):
         return self.w2(F.silu(self.w1(x)) * self.w3(x))
@@ -113,9 +116,12 @@ class Decoder(nn.Module):
 
     def forward(self, ids_BT, cache=None):
         """-> hidden states after the final norm, [B, T, C]"""
+        return self.hidden(self.model.tok_embeddings(ids_BT), cache)
+
+    def hidden(self, x, cache=None):
+        """From input embeddings on."""
         config = self.config
-        tables = rope_tables(ids_BT.shape[1], config["hiddenSize"] // config["numHeads"], config["ropeTheta"])
-        x = self.model.tok_embeddings(ids_BT)
+        tables = rope_tables(x.shape[1], config["hiddenSize"] // config["numHeads"], config["ropeTheta"])
         for layer in self.model.layers:
             x = layer(x, tables, cache)
         return self.model.norm(x)

@@ -41,14 +41,36 @@ export function putRows(
 export function addLowRank(weight: Float32Array, b: Float32Array, a: Float32Array, rank: number, scale: number): void {
   const inputs = a.length / rank;
   const sum = new Float64Array(inputs);
+  const groups = Array.from({ length: Math.ceil(rank / GROUP) }, (_, group) => rowsOf(a, inputs, group * GROUP));
   for (let o = 0; o * inputs < weight.length; o++) {
     const row = weight.subarray(o * inputs, (o + 1) * inputs);
     sum.set(row);
-    for (let r = 0; r < rank; r++) {
-      const factor = scale * (b[o * rank + r] ?? 0);
-      if (factor === 0) continue;
-      for (let i = 0; i < inputs; i++) sum[i] = (sum[i] ?? 0) + factor * (a[r * inputs + i] ?? 0);
+    for (const [group, rows] of groups.entries()) {
+      const factor = (k: number) => (group * GROUP + k < rank ? scale * (b[o * rank + group * GROUP + k] ?? 0) : 0);
+      addGroup(sum, rows, [factor(0), factor(1), factor(2), factor(3)]);
     }
     row.set(sum);
+  }
+}
+
+/** Rows of A taken at once: each of them alone would read and write the sums anew. */
+const GROUP = 4;
+type Four<T> = readonly [T, T, T, T];
+
+/** Rows from `first` on in double precision; zeros beyond the last. */
+function rowsOf(a: Float32Array, inputs: number, first: number): Four<Float64Array> {
+  const row = (k: number) => {
+    const values = new Float64Array(inputs);
+    values.set(a.subarray((first + k) * inputs, (first + k + 1) * inputs));
+    return values;
+  };
+  return [row(0), row(1), row(2), row(3)];
+}
+
+/** The loop that a merge spends its time in; indices stay below the arrays' common length. */
+function addGroup(sum: Float64Array, [a0, a1, a2, a3]: Four<Float64Array>, [f0, f1, f2, f3]: Four<number>): void {
+  for (let i = 0; i < sum.length; i++) {
+    const update = f0 * (a0[i] as number) + f1 * (a1[i] as number) + f2 * (a2[i] as number) + f3 * (a3[i] as number);
+    sum[i] = (sum[i] as number) + update;
   }
 }

@@ -134,6 +134,8 @@ export interface Device {
    * not read from the device. Absent on devices where a launch is a plain call.
    */
   record?(work: () => void): Recording;
+  /** Returns memory that is kept for reuse to the system. Absent where taking it again costs more than it is worth. */
+  trim?(): void;
   stats(): DeviceStats;
   /** Returns all memory to the system; the device cannot be used afterwards. */
   dispose(): void;

@@ -13,6 +13,11 @@ export class Logger {
 
   constructor(private readonly stream: TerminalStream = process.stderr) {}
 
+  /** Whether a message of that level is printed. */
+  shows(level: LogLevel): boolean {
+    return LEVELS[level] >= LEVELS[this.level];
+  }
+
   debug(message: string): void {
     this.line('debug', `debug ${message}`);
   }
@@ -45,7 +50,7 @@ export class Logger {
   }
 
   private line(level: LogLevel, text: string): void {
-    if (LEVELS[level] < LEVELS[this.level]) return;
+    if (!this.shows(level)) return;
     const style = STYLE_OF[level];
     this.stream.write(`${style ? styled(text, style, usesColor(this.stream)) : text}\n`);
   }

@@ -1,4 +1,5 @@
 import { formatDuration } from './format.js';
+import { log } from './logger.js';
 import type { TerminalStream } from './terminal.js';
 
 export interface ProgressOptions {
@@ -26,6 +27,8 @@ export class Progress {
   private lastShownSec = Number.NEGATIVE_INFINITY;
   private open = false;
   private complete = false;
+  /** `--quiet` asks for warnings, errors and results only. */
+  private readonly isQuiet: boolean;
 
   /** @param done where counting starts, after a resume: the ETA is measured from there. */
   constructor(
@@ -34,13 +37,16 @@ export class Progress {
     done = 0,
   ) {
     this.stream = options.stream ?? process.stderr;
+    this.isQuiet = options.stream === undefined && !log.shows('info');
     this.intervalSec = this.stream.isTTY ? TERMINAL_INTERVAL_SEC : (options.intervalSec ?? 5);
     this.now = options.now ?? (() => performance.now() / 1000);
     this.startedSec = this.now();
     this.firstDone = done;
   }
 
-  update(done: number, detail = ''): void {
+  /** @param detail of a list, what a narrow terminal has no room for is left out, from the end */
+  update(done: number, detail: string | readonly string[] = ''): void {
+    if (this.isQuiet) return;
     const now = this.now();
     // Always shown when all is done, but once: the last of many pieces may be too small to count.
     const complete = done >= this.options.total;
@@ -49,18 +55,23 @@ export class Progress {
     this.lastShownSec = now;
     const { total } = this.options;
     const percent = total > 0 ? ` ${Math.floor((100 * done) / total)}%` : '';
-    const text = [`${this.label} ${done}/${total}${percent}`, detail, this.eta(done, now)].filter(Boolean).join('  ');
+    const eta = this.eta(done, now);
+    const line = (parts: readonly string[]) =>
+      [`${this.label} ${done}/${total}${percent}`, ...parts, eta].filter(Boolean).join('  ');
+    const parts = typeof detail === 'string' ? [detail] : [...detail];
     if (this.stream.isTTY) {
-      const width = this.stream.columns ?? 80;
-      this.stream.write(`\r\u001b[2K${text.slice(0, width - 1)}`);
+      const width = (this.stream.columns ?? 80) - 1;
+      while (parts.length > 1 && line(parts).length > width) parts.pop();
+      this.stream.write(`\r\u001b[2K${line(parts).slice(0, width)}`);
       this.open = true;
     } else {
-      this.stream.write(`${text}\n`);
+      this.stream.write(`${line(parts)}\n`);
     }
   }
 
   /** Closes the line; `summary` replaces it. Call it also when the work failed, before printing the error. */
   end(summary = ''): void {
+    if (this.isQuiet) return;
     if (summary !== '') this.stream.write(`${this.open ? '\r\u001b[2K' : ''}${summary}\n`);
     else if (this.open) this.stream.write('\n');
     this.open = false;

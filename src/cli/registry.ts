@@ -19,9 +19,17 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'says what a run or a model needs: tokens, memory by part, time; and whether it fits',
     load: async () => (await import('./commands/plan.js')).plan,
   },
+  features: {
+    summary: "fills the cache of the frozen encoders' features, so that training never decodes a video",
+    load: async () => (await import('./commands/features.js')).features,
+  },
   train: {
     summary: 'trains a model as a configuration file says',
     load: async () => (await import('./commands/train.js')).train,
+  },
+  ablate: {
+    summary: 'trains the model and its ablations from the same start, and writes the ablation table with intervals',
+    load: async () => (await import('./commands/ablate.js')).ablate,
   },
   eval: {
     summary: 'answers a question file and reports accuracy by task',

@@ -7,7 +7,8 @@ import { type TileOptions, tileImage } from './pixels/tile-image.js';
 import { localFile } from './video/local-file.js';
 import type { SamplingConfig } from './video/sampling.js';
 
-const HINTS = {
+/** Why a picture was refused; `E_IMAGE_` and the reason make the code. */
+export const IMAGE_HINTS = {
   NOT_FOUND: 'check the path and the data root; only local files are read, never URLs',
   NOT_A_FILE: 'give the path of a regular file',
   UNREADABLE: 'give this user permission to read the file',
@@ -128,20 +129,20 @@ async function readImage(path: string): Promise<Uint8Array> {
   return await readFile(file.path);
 }
 
-function reasonOf(message: string): keyof typeof HINTS {
+function reasonOf(message: string): keyof typeof IMAGE_HINTS {
   if (/pixel limit/.test(message)) return 'DIMENSIONS';
   if (/unsupported image format/.test(message)) return 'FORMAT';
   return /timeout/.test(message) ? 'TIMEOUT' : 'DAMAGED';
 }
 
 function imageError(
-  reason: keyof typeof HINTS,
+  reason: keyof typeof IMAGE_HINTS,
   path: string,
   problem: string,
   details: { cause?: unknown } = {},
 ): DataError {
   return new DataError(`E_IMAGE_${reason}`, `${problem}: ${path}`, {
-    hint: HINTS[reason],
+    hint: IMAGE_HINTS[reason],
     context: { path },
     ...details,
   });

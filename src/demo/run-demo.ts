@@ -59,6 +59,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
       `--data.train=${JSON.stringify(join(outDir, 'corpus', 'train.jsonl'))}`,
       `--data.validation=${JSON.stringify(join(outDir, 'corpus', 'validation.jsonl'))}`,
       `--train.maxSteps=${tuneSteps}`,
+      // All clips stay in memory here.
+      '--train.featureCache.maxGiB=0',
     ],
   });
 

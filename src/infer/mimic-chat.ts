@@ -16,6 +16,7 @@ import type { MimicChatModel } from '../model/mimic-chat.js';
 import type { VideoFeatures } from '../model/video-features.js';
 import { ensureBackend } from './ensure-backend.js';
 import { ModelSequence } from './model-sequence.js';
+import { releaseKeptMemory } from './release-memory.js';
 import { prefixIds, type SessionContext, VideoSession } from './video-session.js';
 
 /** The sections of a model folder's config.yaml that inference reads; `model` is read by `loadModelFolder`. */
@@ -94,15 +95,30 @@ export class MimicChat {
    */
   async encode(source: string | VideoFrames, options: { readonly signal?: AbortSignal } = {}): Promise<VideoSession> {
     const features = await this.features(source, options);
-    try {
-      return await this.session(features);
-    } finally {
-      features.dispose();
-    }
+    return this.prefilled(features, () => features.dispose());
   }
 
   /** A session from features that were computed before; they stay the caller's. */
   async session(features: VideoFeatures): Promise<VideoSession> {
+    return this.prefilled(features, () => undefined);
+  }
+
+  /** @param done called once, when the features are not needed any more: before the prefill, which needs the most memory */
+  private async prefilled(features: VideoFeatures, done: () => void): Promise<VideoSession> {
+    return phase('prefill', async () => {
+      let visual: { readonly visual_BVC: tf.Tensor3D; readonly context: SessionContext };
+      try {
+        visual = this.visualPart(features);
+      } finally {
+        done();
+        // The encoders' buffers have other sizes than the language model's: kept, they would only add to its peak.
+        releaseKeptMemory();
+      }
+      return this.prefill(visual.visual_BVC, visual.context);
+    });
+  }
+
+  private visualPart(features: VideoFeatures): { visual_BVC: tf.Tensor3D; context: SessionContext } {
     const { model, prompt } = this.parts;
     if (prompt.layout === 'none') {
       throw new ConfigError(
@@ -114,11 +130,10 @@ export class MimicChat {
       );
     }
     const context = this.context(model.visualBlock(features));
-    return phase('prefill', () => this.prefill(features, context));
+    return { visual_BVC: model.visualTokens([features]), context };
   }
 
-  private async prefill(features: VideoFeatures, context: SessionContext): Promise<VideoSession> {
-    const visual_BVC: tf.Tensor3D = this.parts.model.visualTokens([features]);
+  private async prefill(visual_BVC: tf.Tensor3D, context: SessionContext): Promise<VideoSession> {
     const prefix = this.emptySequence();
     try {
       await prefix.append(Array.from(prefixIds(context)), visual_BVC);

@@ -15,6 +15,7 @@ import type { LanguageConfig, LoraConfig } from './config.js';
 import type { DecodeOptions } from './decoder/attention.js';
 import { Block } from './decoder/block.js';
 import { linearFactory } from './decoder/linear-factory.js';
+import { checkSegments, segmentPositions } from './decoder/segments.js';
 import { FAMILY_NAMES } from './language-family.js';
 import { RmsNorm } from './layers.js';
 import { normal, type Parameter, type Scope } from './parameters.js';
@@ -79,11 +80,15 @@ export class Decoder {
   /** One block, for a caller that runs the stack itself. @param start position of the first of these tokens */
   applyBlock(n: number, x_BTC: tf.Tensor, options: DecodeOptions = {}, start = 0): tf.Tensor {
     const [batch = 1, length = 1] = x_BTC.shape;
-    if (options.at === undefined) this.checkPositions(start + length);
+    const { segments, at } = options;
+    if (segments !== undefined) checkSegments(segments, x_BTC.shape, options.cache !== undefined);
+    if (at === undefined) this.checkPositions(segments === undefined ? start + length : Math.max(...segments));
     const positions =
-      options.at === undefined
-        ? Int32Array.from({ length: batch * length }, (_, i) => start + (i % length))
-        : tf.tile(tf.reshape(options.at.position_1, [1, 1]), [batch, 1]);
+      at !== undefined
+        ? tf.tile(tf.reshape(at.position_1, [1, 1]), [batch, 1])
+        : segments !== undefined
+          ? segmentPositions(segments)
+          : Int32Array.from({ length: batch * length }, (_, i) => start + (i % length));
     const seed = options.dropoutSeed;
     const block = this.blocks[n];
     if (block === undefined) throw new RangeError(`Decoder.applyBlock: block ${n} of ${this.blocks.length}`);

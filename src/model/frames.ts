@@ -10,8 +10,12 @@ export interface Frames {
   readonly timesSec: Float64Array;
 }
 
-/** What the two branches see of one video: 8 sampled frames, and the full sequence. */
+/** What the two branches see of one video: 8 sampled frames, and the full sequence. Or the tiles of pictures, and no sequence. */
 export interface VideoFrames {
   readonly spatial: Frames;
   readonly temporal: Frames;
+  /** Default: a video. Pictures have no time: `temporal` holds no frame. */
+  readonly kind?: 'video' | 'image';
+  /** Where decoded frames are counted, says that these are no longer needed. */
+  readonly release?: () => void;
 }

@@ -92,8 +92,9 @@ export class MimicChatModel {
     );
   }
 
-  /** Both frozen encoders on one video, without a tape and in bounded memory. The caller disposes the features. */
+  /** Both frozen encoders on one video, without a tape and in bounded memory; of pictures the spatial one. The caller disposes the features. */
   encodeFrames(video: VideoFrames): VideoFeatures {
+    if (video.kind === 'image') return this.encodeImage(video.spatial);
     const spatial_ND = phase('spatial encoder', () => this.spatialEncoder.encode(video.spatial));
     const temporal = this.temporalEncoder;
     const temporal_MD = temporal && phase('temporal encoder', () => temporal.encode(video.temporal));
@@ -130,9 +131,16 @@ export class MimicChatModel {
    *
    * @param ids [B * L] row-major
    * @param visual_BVC null when no id is VISUAL_ID
+   * @param visualRows row of visual_BVC, seen as [B * V, C], for each VISUAL_ID in turn; default: 0, 1, ..
    * @throws ShapeError when placeholders and visual tokens differ in number
    */
-  embed(ids: Int32Array, batch: number, length: number, visual_BVC: tf.Tensor3D | null): tf.Tensor3D {
+  embed(
+    ids: Int32Array,
+    batch: number,
+    length: number,
+    visual_BVC: tf.Tensor3D | null,
+    visualRows?: Int32Array,
+  ): tf.Tensor3D {
     const { vocabSize, hiddenSize: c } = this.config.language;
     // [VID] and [SEP] are no inputs, and get no gradient, where no id is theirs: in the base's own prompt layout.
     const special = ids.some((id) => id >= vocabSize) ? [this.specialTokens.value] : [];
@@ -140,8 +148,10 @@ export class MimicChatModel {
     const otherRows = new Int32Array(ids.length).fill(-1);
     let visual = 0;
     for (const [i, id] of ids.entries()) {
-      if (id === VISUAL_ID) otherRows[i] = 2 * special.length + visual++;
-      else if (id >= vocabSize) otherRows[i] = id - vocabSize;
+      if (id === VISUAL_ID) {
+        otherRows[i] = 2 * special.length + (visualRows?.[visual] ?? visual);
+        visual++;
+      } else if (id >= vocabSize) otherRows[i] = id - vocabSize;
       else tokenRows[i] = id;
     }
     const available = visual_BVC === null ? 0 : visual_BVC.shape[0] * visual_BVC.shape[1];

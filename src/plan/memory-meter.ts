@@ -18,20 +18,30 @@ export interface Measured {
 export class MemoryMeter {
   readonly stages: Measured[] = [];
   private started = { bytes: 0, flops: 0 };
+  /** What was in use before, such as tables that the backend keeps: not the plan's. */
+  private readonly baseline: number;
 
-  constructor(private readonly device = nullDevice()) {}
+  constructor(private readonly device = nullDevice()) {
+    this.baseline = device.stats().liveBytes;
+  }
 
   enter(): void {
     const { liveBytes, matmulFlops } = this.device.stats();
     this.device.takeHighest();
-    this.started = { bytes: liveBytes, flops: matmulFlops };
+    this.started = { bytes: liveBytes - this.baseline, flops: matmulFlops };
   }
 
   leave(name: string): void {
     const { liveBytes, matmulFlops } = this.device.stats();
-    const { liveBytes: peakBytes, residentBytes } = this.device.takeHighest();
-    const flops = matmulFlops - this.started.flops;
-    this.stages.push({ name, before: this.started.bytes, after: liveBytes, peakBytes, residentBytes, flops });
+    const highest = this.device.takeHighest();
+    this.stages.push({
+      name,
+      before: this.started.bytes,
+      after: liveBytes - this.baseline,
+      peakBytes: highest.liveBytes - this.baseline,
+      residentBytes: highest.residentBytes - this.baseline,
+      flops: matmulFlops - this.started.flops,
+    });
   }
 
   run<T>(name: string, work: () => T): T {

@@ -34,6 +34,9 @@ const OPTIONS = [
 /** Tokens of an answer in words: enough for the cache to have grown and the buffers to be in use. */
 const WRITTEN_TOKENS = 2;
 
+/** After the answer's first token; `decode` is what videos are. */
+const NEXT_TOKENS = 'next tokens';
+
 const COMPUTED: readonly PhaseName[] = ['spatial encoder', 'temporal encoder', 'prefill', 'answer'];
 
 /** @throws CheckpointError, DataError as `MimicChat.load` and `encode` */
@@ -52,7 +55,7 @@ export async function planInference(options: InferencePlanOptions): Promise<Plan
       await session.choose(QUESTION, OPTIONS);
       meter.enter();
       for await (const _ of session.generate(QUESTION, { maxTokens: WRITTEN_TOKENS, temperature: 0 }));
-      meter.leave('decode');
+      meter.leave(NEXT_TOKENS);
       session.dispose();
     });
     const outside = processBytes();
@@ -65,7 +68,7 @@ export async function planInference(options: InferencePlanOptions): Promise<Plan
     const weightBytes = meter.stage('load')?.after ?? 0;
     const prefill = meter.stage('prefill');
     const visual = numVisualTokens(model.config);
-    const phases = [...COMPUTED, 'decode'].flatMap((name): PhasePlan[] => {
+    const phases = [...COMPUTED, NEXT_TOKENS].flatMap((name): PhasePlan[] => {
       const stage = meter.stage(name);
       return stage === undefined ? [] : [{ name, peakBytes: stage.peakBytes - weightBytes, flops: stage.flops }];
     });

@@ -33,7 +33,8 @@ export async function planTraining(options: TrainingPlanOptions): Promise<Plan> 
   const { config } = await loadRunConfig({ file: configFile, overrides });
   return onDevice(options, async (finish) => {
     const { train } = config;
-    const meter = new MemoryMeter();
+    // Both now, while nothing is in use.
+    const [meter, otherwise] = [new MemoryMeter(), new MemoryMeter()];
     const model = new MimicChatModel(config.model);
     const owned = new Set(model.parameters.countByPart().map(({ part }) => part));
     model.parameters.train(train.parts.filter((part) => owned.has(part)));
@@ -43,7 +44,6 @@ export async function planTraining(options: TrainingPlanOptions): Promise<Plan> 
     const { optimizerBytes, featureBytes } = await meterStep(model, config, { meter, frames, gradientCheckpointing });
     const outside = processBytes();
     nullDevice().trim();
-    const otherwise = new MemoryMeter();
     await meterStep(model, config, { meter: otherwise, frames, gradientCheckpointing: !gradientCheckpointing });
     const parts = partPlans(model.parameters);
     model.dispose();

@@ -12,7 +12,7 @@ import type { Parameter } from '../model/parameters.js';
 import { valueAndGradients } from './backward.js';
 import type { Batch } from './batch.js';
 import { addGradients, byName, type Gradients } from './gradients.js';
-import { headLoss, inputEmbeddings, type LanguageLossOptions } from './language-loss.js';
+import { decodeOptions, headLoss, inputEmbeddings, type LanguageLossOptions } from './language-loss.js';
 
 export function checkpointedLossAndGradients(
   model: MimicChatModel,
@@ -21,8 +21,8 @@ export function checkpointedLossAndGradients(
 ): { loss: number; gradients: Gradients } {
   const { decoder } = model;
   const parts = splitByBlock(model.parameters.trainable(), decoder.numBlocks);
-  const seed = { ...(options.dropoutSeed === undefined ? {} : { dropoutSeed: options.dropoutSeed }) };
-  const block = (n: number) => (x: tf.Tensor) => decoder.applyBlock(n, x, seed);
+  const decoding = decodeOptions(batch, options);
+  const block = (n: number) => (x: tf.Tensor) => decoder.applyBlock(n, x, decoding);
 
   const inputs: tf.Tensor[] = [tf.tidy(() => inputEmbeddings(model, batch))];
   for (let n = 0; n < decoder.numBlocks; n++) inputs.push(tf.tidy(() => block(n)(last(inputs))));

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { MimicChatModel } from '../model/mimic-chat.js';
 import { gatherRows } from '../ops/index.js';
 import type { Batch } from './batch.js';
+import { decodeOptions, inputEmbeddings } from './language-loss.js';
 
 /**
  * Share of supervised letters whose likelihood is the highest among the letters, one forward pass a batch.
@@ -18,8 +19,7 @@ export function choiceAccuracy(
   if (asked.length === 0) return { right: 0, asked: 0 };
   const rows = Int32Array.from(asked, (i) => batch.rows[i] ?? 0);
   const logits = tf.tidy(() => {
-    const visual = batch.features.length > 0 ? model.visualTokens(batch.features) : null;
-    const hidden = model.decode(model.embed(batch.ids, batch.batch, batch.length, visual));
+    const hidden = model.decode(inputEmbeddings(model, batch), decodeOptions(batch, {}));
     const [, , c] = hidden.shape;
     return model.logits(gatherRows(tf.reshape(hidden, [-1, c]), rows) as tf.Tensor2D);
   });

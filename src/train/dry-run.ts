@@ -48,7 +48,7 @@ export async function dryRun(config: RunConfig, precision: Precision = 'fp32'): 
   const reached = gradients.size;
   disposeGradients(gradients);
   const text = [
-    startupTable(model),
+    startupTable(model, { layout: config.prompt.layout }),
     `  tokens a sample: ${model.numVisualTokens()} visual of ${tokens.ids.length} (train.maxLength)`,
     `  one micro-batch of ${batch.batch}: forward and backward built, gradients for ${reached} of ${model.parameters.trainable().length} trained tensors`,
     `  weights in ${precision}: ${formatBytes(weightBytes)}`,

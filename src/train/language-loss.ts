@@ -4,7 +4,9 @@
  * Shape letters: B samples, L padded length, C hidden size, N supervised tokens.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import type { DecodeOptions } from '../model/decoder.js';
 import type { MimicChatModel } from '../model/mimic-chat.js';
+import { mixedVisualTokens } from '../model/mixed-visual-tokens.js';
 import { gatherRows, linearCrossEntropy } from '../ops/index.js';
 import type { Batch } from './batch.js';
 
@@ -19,15 +21,26 @@ export interface LanguageLossOptions {
 /** Weighted and normalised loss of a batch. @returns scalar */
 export function languageLoss(model: MimicChatModel, batch: Batch, options: LanguageLossOptions): tf.Scalar {
   return tf.tidy(() => {
-    const seed = options.dropoutSeed === undefined ? {} : { dropoutSeed: options.dropoutSeed };
-    return headLoss(model, batch, model.decode(inputEmbeddings(model, batch), seed), options);
+    return headLoss(model, batch, model.decode(inputEmbeddings(model, batch), decodeOptions(batch, options)), options);
   });
 }
 
+/** What the decoder needs to know of a batch beside its embeddings. */
+export function decodeOptions(
+  { segments }: Pick<Batch, 'segments'>,
+  { dropoutSeed }: Pick<LanguageLossOptions, 'dropoutSeed'>,
+): DecodeOptions {
+  return {
+    ...(segments === undefined ? {} : { segments }),
+    ...(dropoutSeed === undefined ? {} : { dropoutSeed }),
+  };
+}
+
 /** Everything before the decoder: projectors, gated fusion, token embeddings. @returns [B, L, C] */
-export function inputEmbeddings(model: MimicChatModel, batch: Batch): tf.Tensor3D {
-  const visual = batch.features.length > 0 ? model.visualTokens(batch.features) : null;
-  return model.embed(batch.ids, batch.batch, batch.length, visual);
+export function inputEmbeddings(model: MimicChatModel, { ids, batch, length, features }: Batch): tf.Tensor3D {
+  if (features.length === 0) return model.embed(ids, batch, length, null);
+  const { visual_BVC, rows } = mixedVisualTokens(model, features);
+  return model.embed(ids, batch, length, visual_BVC, rows);
 }
 
 /** Everything after the final norm: only rows that predict a supervised token meet the vocabulary. @returns scalar */

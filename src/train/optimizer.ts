@@ -37,6 +37,22 @@ export interface ParameterMoments {
   readonly v: Float32Array;
 }
 
+export interface StepOptions {
+  readonly lr: number;
+  /** Parameters with a gradient on any rank; default: those with one here. */
+  readonly reached?: ReadonlySet<string>;
+  /** The gradients' global norm, where these are only some of them. */
+  readonly norm?: number;
+}
+
+/** What the trainer and the run folder ask of an optimizer. */
+export interface Optimizer {
+  step(gradients: ReadonlyMap<string, tf.Tensor>, options: StepOptions): number;
+  state(): ParameterMoments[];
+  restore(state: readonly ParameterMoments[]): void;
+  dispose(): void;
+}
+
 interface Slot {
   readonly parameter: OptimizedParameter;
   readonly weightDecay: number;
@@ -56,7 +72,7 @@ const CLIP_EPS = 1e-6;
  *
  * A parameter without a gradient in a step is left alone: no decay, no momentum, no count.
  */
-export class AdamW {
+export class AdamW implements Optimizer {
   private readonly slots: Slot[];
 
   constructor(
@@ -81,11 +97,11 @@ export class AdamW {
    * @returns the gradients' global norm before clipping
    * @throws ConfigError E_GRADIENT_NOT_FINITE, before any parameter has changed
    */
-  step(gradients: ReadonlyMap<string, tf.Tensor>, { lr }: { readonly lr: number }): number {
+  step(gradients: ReadonlyMap<string, tf.Tensor>, { lr, norm: given }: StepOptions): number {
     const slots = this.slots.filter(({ parameter }) => gradients.has(parameter.name));
     if (slots.length < gradients.size) throw this.unknownGradient(gradients);
-    const norm = globalNorm([...gradients.values()]);
-    if (!Number.isFinite(norm)) throw notFinite(gradients, norm);
+    const norm = given ?? globalNorm([...gradients.values()]);
+    if (!Number.isFinite(norm)) throw gradientNotFinite(gradients, norm);
     const { maxGradNorm, beta1, beta2, eps } = this.options;
     const gradScale = maxGradNorm === 0 ? 1 : Math.min(1, maxGradNorm / (norm + CLIP_EPS));
     // All values are looked up before the first count changes: a stale one changes nothing.
@@ -126,8 +142,11 @@ export class AdamW {
 
   /** Continues from a saved state. @throws CheckpointError when it belongs to other parameters; then nothing changed */
   restore(state: readonly ParameterMoments[]): void {
+    checkStateFits(
+      this.slots.map(({ parameter, m }) => ({ name: parameter.name, size: m.size })),
+      state,
+    );
     const saved = new Map(state.map((moments) => [moments.name, moments]));
-    this.checkFits(saved);
     for (const slot of this.slots) {
       const moments = saved.get(slot.parameter.name);
       if (moments === undefined) continue;
@@ -144,34 +163,35 @@ export class AdamW {
     for (const { m, v } of this.slots) tf.dispose([m, v]);
   }
 
-  private checkFits(saved: ReadonlyMap<string, ParameterMoments>): void {
-    const problems: string[] = [];
-    for (const { parameter, m } of this.slots) {
-      const { name } = parameter;
-      const moments = saved.get(name);
-      if (moments === undefined) problems.push(`${name}: not in the saved state`);
-      else if (moments.m.length !== m.size || moments.v.length !== m.size) {
-        problems.push(`${name}: ${moments.m.length} values saved, ${m.size} expected`);
-      }
-    }
-    for (const name of this.notTrained(saved.keys())) problems.push(`${name}: not trained here`);
-    if (problems.length === 0) return;
-    throw new CheckpointError(
-      'E_OPTIMIZER_STATE',
-      `The saved optimizer state does not fit ${problems.length} parameters:\n  ${problems.slice(0, 8).join('\n  ')}`,
-      { hint: 'Resume with the train.parts and model configuration of the checkpoint.', context: { problems } },
-    );
-  }
-
   private unknownGradient(gradients: ReadonlyMap<string, tf.Tensor>): ShapeError {
-    const names = this.notTrained(gradients.keys()).join(', ');
+    const trained = new Set(this.slots.map(({ parameter }) => parameter.name));
+    const names = [...gradients.keys()].filter((name) => !trained.has(name)).join(', ');
     return new ShapeError('E_GRADIENT_UNKNOWN', `AdamW got a gradient of ${names}, which it does not train.`);
   }
+}
 
-  private notTrained(names: Iterable<string>): string[] {
-    const trained = new Set(this.slots.map(({ parameter }) => parameter.name));
-    return [...names].filter((name) => !trained.has(name));
+/** @throws CheckpointError E_OPTIMIZER_STATE when a saved state is of other parameters than these */
+export function checkStateFits(
+  parameters: readonly { readonly name: string; readonly size: number }[],
+  state: readonly ParameterMoments[],
+): void {
+  const saved = new Map(state.map((moments) => [moments.name, moments]));
+  const problems: string[] = [];
+  for (const { name, size } of parameters) {
+    const moments = saved.get(name);
+    if (moments === undefined) problems.push(`${name}: not in the saved state`);
+    else if (moments.m.length !== size || moments.v.length !== size) {
+      problems.push(`${name}: ${moments.m.length} values saved, ${size} expected`);
+    }
   }
+  const trained = new Set(parameters.map(({ name }) => name));
+  for (const name of saved.keys()) if (!trained.has(name)) problems.push(`${name}: not trained here`);
+  if (problems.length === 0) return;
+  throw new CheckpointError(
+    'E_OPTIMIZER_STATE',
+    `The saved optimizer state does not fit ${problems.length} parameters:\n  ${problems.slice(0, 8).join('\n  ')}`,
+    { hint: 'Resume with the train.parts and model configuration of the checkpoint.', context: { problems } },
+  );
 }
 
 function currentValue({ parameter, lastSet }: Slot): tf.Tensor {
@@ -182,7 +202,7 @@ function currentValue({ parameter, lastSet }: Slot): tf.Tensor {
   throw new ShapeError('E_PARAMETER_STALE', message, { hint: 'Give its value as a getter that follows it.' });
 }
 
-function notFinite(gradients: ReadonlyMap<string, tf.Tensor>, norm: number): ConfigError {
+export function gradientNotFinite(gradients: ReadonlyMap<string, tf.Tensor>, norm: number): ConfigError {
   const first = [...gradients].find(([, gradient]) => !Number.isFinite(globalNorm([gradient])));
   const name = first?.[0] ?? 'their sum';
   return new ConfigError(

@@ -12,11 +12,17 @@ import { tokenizerFiles } from '../model/checkpoints/tokenizer-files.js';
 import { emptyParts, loadWeightsFrom } from '../model/load.js';
 import { MimicChatModel } from '../model/mimic-chat.js';
 import type { Part } from '../model/parameters.js';
+import { EMPTY_LEDGER } from './bad-videos/ledger.js';
+import { type BadVideoLedgers, openLedgers } from './bad-videos/open-ledgers.js';
 import { type RunConfig, samplingOf } from './config.js';
 import { EpochPlan } from './epoch-plan.js';
-import { FeatureSource, type FrameSource } from './feature-source.js';
-import { AdamW } from './optimizer.js';
+import type { FeatureSource, FrameSource } from './features/feature-source.js';
+import { featureSource } from './features/open-features.js';
+import { StepLoader } from './loader/step-loader.js';
+import { AdamW, type AdamWOptions, type Optimizer } from './optimizer.js';
+import { Ranks } from './ranks.js';
 import { RunFolder, type RunState } from './run-folder.js';
+import { ShardedAdamW } from './sharded-adam-w.js';
 import { Trainer } from './trainer.js';
 import { TrainingData } from './training-data.js';
 import { Validation } from './validation.js';
@@ -24,13 +30,16 @@ import { Validation } from './validation.js';
 export interface Run {
   readonly config: RunConfig;
   readonly model: MimicChatModel;
+  readonly tokenizer: Tokenizer;
   readonly folder: RunFolder;
   readonly data: TrainingData;
   readonly validation: Validation | null;
   readonly plan: EpochPlan;
   readonly totalSteps: number;
+  readonly loader: StepLoader;
   readonly features: FeatureSource;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
+  readonly ranks: Ranks;
   readonly trainer: Trainer;
   /** Files that a checkpoint carries along. */
   readonly extraFiles: readonly string[];
@@ -38,13 +47,21 @@ export interface Run {
   readonly input: InputFingerprint;
   /** Parts without pretrained weights that stay frozen. */
   readonly freshFrozenParts: readonly string[];
+  /** Videos that are left out. */
+  readonly badVideos: BadVideoLedgers;
   /** Where the run stands: at the start, or at the checkpoint that it resumes from. */
   readonly state: RunState;
   dispose(): void;
 }
 
 /** @throws ConfigError for a missing key, a run folder in use, or a changed configuration; DataError, CheckpointError for files */
-export async function prepareRun(config: RunConfig, frames: FrameSource, resume: boolean): Promise<Run> {
+export async function prepareRun(
+  config: RunConfig,
+  frames: FrameSource,
+  resume: boolean,
+  shared?: FeatureSource,
+  ranks = new Ranks(),
+): Promise<Run> {
   const tokenizerDir = config.tokenizer ?? config.base;
   if (tokenizerDir === undefined) throw missing('base', 'Name the folder with the base weights and tokenizer.');
   if (config.data.train === undefined) throw missing('data.train', 'Name a JSONL file of records.');
@@ -52,10 +69,10 @@ export async function prepareRun(config: RunConfig, frames: FrameSource, resume:
   if (!resume) await folder.refuseWhenUsed();
   const tokenizer = await loadTokenizer(tokenizerDir);
   const model = new MimicChatModel(config.model);
-  const features = new FeatureSource(model, frames, config.train.featureCacheMiB * 2 ** 20);
-  let optimizer: AdamW | undefined;
+  const features = shared ?? featureSource(config, model, frames);
+  let optimizer: Optimizer | undefined;
   const dispose = () => {
-    features.dispose();
+    if (shared === undefined) features.dispose();
     optimizer?.dispose();
     model.dispose();
   };
@@ -65,20 +82,39 @@ export async function prepareRun(config: RunConfig, frames: FrameSource, resume:
     const validation = await validationOf(config, tokenizer, model);
     const plan = new EpochPlan(data, config);
     const { epochs, maxSteps = Number.POSITIVE_INFINITY, labelSmoothing, gradientCheckpointing } = config.train;
-    optimizer = createOptimizer(model, config);
+    const totalSteps = Math.min(maxSteps, epochs * plan.stepsPerEpoch);
+    optimizer = createOptimizer(model, config, ranks);
     const input = fingerprintInput({
       tokenizer,
       prompt: config.prompt,
       sampling: samplingOf(config),
       model: config.model,
     });
-    const start: RunState = { step: 0, best: null, sinceBest: 0 };
+    const noneBad = { train: EMPTY_LEDGER, validation: EMPTY_LEDGER };
+    const start: RunState = { step: 0, best: null, sinceBest: 0, badVideos: noneBad };
+    const state = resume ? await folder.restore(model, optimizer, input) : start;
+    const ledgers = await openLedgers(config.data, data, validation, state.badVideos);
+    const loading = { config, plan, data, features, ranks, badVideos: ledgers.train, totalSteps };
     return {
-      ...{ config, model, folder, data, validation, plan, features, optimizer, freshFrozenParts, dispose },
-      totalSteps: Math.min(maxSteps, epochs * plan.stepsPerEpoch),
-      trainer: new Trainer(model, optimizer, { seed: config.seed, labelSmoothing, gradientCheckpointing }),
+      ...{
+        config,
+        model,
+        tokenizer,
+        folder,
+        data,
+        validation,
+        plan,
+        features,
+        optimizer,
+        ranks,
+        freshFrozenParts,
+        dispose,
+      },
+      totalSteps,
+      loader: new StepLoader(loading),
+      trainer: new Trainer(model, optimizer, { seed: config.seed, labelSmoothing, gradientCheckpointing }, ranks),
       ...{ input, extraFiles: tokenizerFiles(tokenizerDir) },
-      state: resume ? await folder.restore(model, optimizer, input) : start,
+      ...{ state, badVideos: ledgers },
     };
   } catch (error) {
     dispose();
@@ -115,11 +151,17 @@ async function prepareModel(model: MimicChatModel, config: RunConfig, tokenizer:
   const loads = baseLoads(config.model, config.base, config.temporalBase);
   for (const { path, ...options } of loads) await loadWeightsFrom(path, model, options);
   const mayStartFresh = loads.some(({ isOwn }) => isOwn === true) ? [] : neutralParts(config.prompt.layout);
+  startAnew(model, config.train.reinitialize ?? []);
   const given = [...config.train.parts, ...mayStartFresh];
   const freshFrozen = [...emptyParts(model.parameters).keys()].filter((part) => !given.includes(part));
   model.parameters.initialize(new Rng(config.seed, 'weights'));
   if (loads.length > 0 && freshFrozen.length > 0) throw incompleteBase(config, freshFrozen);
   return freshFrozen;
+}
+
+/** Forgets what the base holds of these parts, so that they get seeded values. */
+function startAnew(model: MimicChatModel, parts: readonly Part[]): void {
+  for (const parameter of model.parameters.list()) if (parts.includes(parameter.part)) parameter.dispose();
 }
 
 function incompleteBase({ base, temporalBase }: RunConfig, parts: readonly Part[]): ConfigError {
@@ -155,26 +197,25 @@ async function validationOf(
   return new Validation(records, root, tokenizer, model, letterIds(tokenizer), config);
 }
 
-/** AdamW over what the model trains. */
-export function createOptimizer(model: MimicChatModel, config: RunConfig): AdamW {
+/** AdamW over what the model trains; each of several ranks holds its share of the moments. */
+export function createOptimizer(model: MimicChatModel, config: RunConfig, ranks = new Ranks()): Optimizer {
   const { beta1, beta2, eps, weightDecay, maxGradNorm, loraLearningRateScale } = config.train;
   const parameters = model.parameters.trainable();
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
-  return new AdamW(
-    parameters.map((parameter) => ({
-      name: parameter.name,
-      // Read at each step: a resume replaces the values after the optimizer was made.
-      get value() {
-        return parameter.value;
-      },
-      lrScale: parameter.part === 'lora' ? loraLearningRateScale : 1,
-    })),
-    {
-      ...{ beta1, beta2, eps, weightDecay, maxGradNorm },
-      setValue: (name, tensor) => {
-        const parameter = byName.get(name);
-        if (parameter !== undefined) parameter.value = tensor;
-      },
+  const optimized = parameters.map((parameter) => ({
+    name: parameter.name,
+    // Read at each step: a resume replaces the values after the optimizer was made.
+    get value() {
+      return parameter.value;
     },
-  );
+    lrScale: parameter.part === 'lora' ? loraLearningRateScale : 1,
+  }));
+  const options: AdamWOptions = {
+    ...{ beta1, beta2, eps, weightDecay, maxGradNorm },
+    setValue: (name, tensor) => {
+      const parameter = byName.get(name);
+      if (parameter !== undefined) parameter.value = tensor;
+    },
+  };
+  return ranks.size === 1 ? new AdamW(optimized, options) : new ShardedAdamW(optimized, options, ranks);
 }

@@ -8,14 +8,16 @@ import * as tf from '@tensorflow/tfjs-core';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { CheckpointError, ConfigError } from '../base/errors.js';
+import { flatten } from '../base/flatten.js';
 import { log } from '../base/logger.js';
 import { checkInput, type InputFingerprint } from '../data/input-fingerprint.js';
 import { loadWeights } from '../model/load.js';
 import type { MimicChatModel } from '../model/mimic-chat.js';
 import type { SafetensorsEntry } from '../model/weights/safetensors-writer.js';
-import { findLatestCheckpoint, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
+import { EMPTY_LEDGER, LedgerState } from './bad-videos/ledger.js';
+import { findLatestCheckpoint, loadLatestCheckpoint, saveCheckpoint } from './checkpoint.js';
 import type { RunConfig } from './config.js';
-import type { AdamW } from './optimizer.js';
+import type { Optimizer } from './optimizer.js';
 
 const RunStateSchema = z.strictObject({
   /** Optimizer steps done. */
@@ -23,6 +25,10 @@ const RunStateSchema = z.strictObject({
   best: z.strictObject({ step: z.int(), accuracy: z.number(), loss: z.number() }).nullable(),
   /** Validations since the best one. */
   sinceBest: z.int().nonnegative(),
+  /** Videos left out so far. */
+  badVideos: z
+    .strictObject({ train: LedgerState, validation: LedgerState })
+    .default({ train: EMPTY_LEDGER, validation: EMPTY_LEDGER }),
 });
 export type RunState = z.output<typeof RunStateSchema>;
 
@@ -30,7 +36,7 @@ const SavedStateSchema = z.strictObject({ run: RunStateSchema, trajectory: z.rec
 
 /** Keys that a resumed run may change: they decide nothing that is computed. */
 const FREE_KEYS =
-  /^(out|name|base|temporalBase|tokenizer|data\.(root|train|validation|decodeWorkers)|train\.(saveEverySteps|keepCheckpoints|featureCacheMiB))$/;
+  /^(out|name|base|temporalBase|tokenizer|data\.(root|train|validation|quarantine|badVideo\w*|decodeWorkers|prefetch\w*)|train\.(probes|saveEverySteps|keepCheckpoints|featureCacheMiB|featureCache\.(dir|maxGiB)))$/;
 
 export class RunFolder {
   readonly dir: string;
@@ -50,18 +56,22 @@ export class RunFolder {
     return join(this.dir, 'best');
   }
 
+  /** Every rank of a run calls it: each holds a share of the optimizer's state. The main one writes. */
   async save(
     state: RunState,
     model: MimicChatModel,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     carried: { readonly extraFiles: readonly string[]; readonly input: InputFingerprint },
     best: boolean,
+    isMain = true,
   ): Promise<void> {
+    const moments = optimizer.state();
+    if (!isMain) return;
     const weights = model.parameters.trainable().map(({ name, shape, value }): SafetensorsEntry => {
       return { name, dtype: 'F32', shape, data: Float32Array.from(value.dataSync()) };
     });
     const saved = await saveCheckpoint(this.dir, {
-      ...{ step: state.step, weights, optimizer: optimizer.state(), best },
+      ...{ step: state.step, weights, optimizer: moments, best },
       ...{ extraFiles: carried.extraFiles, input: carried.input },
       state: { run: state, trajectory: flatten(this.config) },
       configYaml: this.configYaml,
@@ -90,15 +100,15 @@ export class RunFolder {
    * @throws CheckpointError when there is none, E_INPUT_DRIFT when inputs would be made otherwise; ConfigError when the
    *   configuration drifted
    */
-  async restore(model: MimicChatModel, optimizer: AdamW, input: InputFingerprint): Promise<RunState> {
-    const { latest, skipped } = await findLatestCheckpoint(this.dir);
+  async restore(model: MimicChatModel, optimizer: Optimizer, input: InputFingerprint): Promise<RunState> {
+    const { latest, skipped } = await loadLatestCheckpoint(this.dir);
     for (const { path, reason } of skipped) log.warn(`resume passes over ${path}: ${reason}`);
     if (latest === undefined) {
       throw new CheckpointError('E_NOTHING_TO_RESUME', `${resolve(this.dir)}: no complete checkpoint to resume from.`, {
         hint: 'Start without --resume, or check `out` and `name`.',
       });
     }
-    const checkpoint = await loadCheckpoint(latest.path);
+    const { checkpoint } = latest;
     const saved = SavedStateSchema.safeParse(checkpoint.state);
     if (!saved.success) {
       throw new CheckpointError(
@@ -131,15 +141,4 @@ export class RunFolder {
       },
     );
   }
-}
-
-/** Nested configuration as `section.key` -> value; lists are values. */
-function flatten(value: object, prefix = ''): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([key, inner]: [string, unknown]) =>
-      typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-        ? Object.entries(flatten(inner, `${prefix}${key}.`))
-        : [[`${prefix}${key}`, inner]],
-    ),
-  );
 }

@@ -1,22 +1,16 @@
 /** `mimic train`: configuration, backend, progress, logs and signals around the training loop. */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
-import { type BackendOptions, useBackend } from '../backend/select.js';
-import { writeFileAtomic } from '../base/atomic-file.js';
-import { EventLog } from '../base/event-log.js';
-import { formatBytes, formatDuration } from '../base/format.js';
+import type { BackendOptions, ChosenBackend } from '../backend/select.js';
 import { log } from '../base/logger.js';
-import { Progress } from '../base/progress.js';
-import { openVideo } from '../data/video/open-video.js';
-import { Pool } from '../data/video/pool.js';
+import type { Communicator } from '../distributed/communicator.js';
 import type { Ablation } from '../model/config.js';
 import { loadRunConfig } from './base-settings.js';
-import { type RunConfig, samplingOf } from './config.js';
 import { dryRun } from './dry-run.js';
+import { asRank } from './join-ranks.js';
+import { decodingOptions, startDecoding } from './loader/decode-workers.js';
+import type { AnswerProbe } from './report/probe.js';
+import { TrainReporter } from './report/train-reporter.js';
 import { startupTable } from './startup-table.js';
-import { TensorBoardWriter } from './tensorboard.js';
-import { type TuneResult, type TuneStep, tune } from './tune.js';
+import { tune } from './tune.js';
 
 export interface RunTrainOptions extends BackendOptions {
   readonly configFile: string;
@@ -24,6 +18,10 @@ export interface RunTrainOptions extends BackendOptions {
   readonly resume: boolean;
   readonly dryRun: boolean;
   readonly ablate?: Ablation | undefined;
+  /** One JSON object a line on stdout, in place of the progress line. */
+  readonly json?: boolean | undefined;
+  /** Asks the model in training; without it the report has no probe answers. */
+  readonly answerProbe?: AnswerProbe | undefined;
 }
 
 /** @returns interrupted: a signal ended the run, after a checkpoint */
@@ -40,15 +38,19 @@ export async function runTrain(options: RunTrainOptions): Promise<{ interrupted:
     process.stdout.write(`${await dryRun(config, options.precision)}\n`);
     return { interrupted: false };
   }
-  const chosen = await useBackend(options);
+  return asRank(options, (communicator, chosen) => trainOnRank(options, loaded, communicator, chosen));
+}
+
+/** Rank 0 alone prints and writes. */
+async function trainOnRank(
+  options: RunTrainOptions,
+  { config, yaml, origins }: Awaited<ReturnType<typeof loadRunConfig>>,
+  communicator: Communicator,
+  chosen: ChosenBackend,
+): Promise<{ interrupted: boolean }> {
   log.info(`backend ${chosen.name}: ${chosen.reason}`);
-  const dir = join(config.out, config.name);
-  await mkdir(dir, { recursive: true });
-  await writeFileAtomic(join(dir, 'config.yaml'), loaded.yaml);
-  await writeFileAtomic(
-    join(dir, 'config.sources.json'),
-    `${JSON.stringify(Object.fromEntries(loaded.origins), null, 2)}\n`,
-  );
+  if (communicator.size > 1)
+    log.info(`${communicator.name}: data parallel, optimizer state in ${communicator.size} shares`);
 
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals) => {
@@ -57,92 +59,35 @@ export async function runTrain(options: RunTrainOptions): Promise<{ interrupted:
     stop.abort();
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  const reporter = new TrainReporter(config, dir);
+  const decoding = startDecoding(decodingOptions(config));
+  const reporter =
+    communicator.rank === 0
+      ? new TrainReporter({
+          ...{ config, yaml, origins, chosen, ranks: communicator.size, answerProbe: options.answerProbe },
+          writeJson: options.json ? (line) => process.stdout.write(line) : undefined,
+        })
+      : undefined;
   try {
-    const pool = new Pool(config.data.decodeWorkers);
-    const sampling = samplingOf(config);
     const result = await tune({
       config,
-      frames: (input) => openVideo(input, sampling, { pool }),
+      frames: decoding.frames,
       resume: options.resume,
+      communicator,
       signal: stop.signal,
-      onStart: ({ model, totalSteps, firstStep, records, freshFrozenParts }) => {
-        log.info(startupTable(model, { freshFrozenParts }));
+      onStart: async (start) => {
+        const { model, totalSteps, firstStep, records, freshFrozenParts } = start;
+        log.info(startupTable(model, { freshFrozenParts, layout: config.prompt.layout }));
         log.info(`${records} videos, ${totalSteps} steps${firstStep > 0 ? `, resuming after step ${firstStep}` : ''}`);
-        reporter.start(totalSteps, firstStep);
+        await reporter?.start(start);
       },
-      onStep: (step) => reporter.step(step),
+      onStep: (step) => reporter?.step(step),
+      onValidated: async (validated) => reporter?.validated(validated),
     });
-    reporter.end(result);
+    await reporter?.end(result);
     return { interrupted: result.reason === 'interrupted' };
   } finally {
-    reporter.close();
+    reporter?.close();
+    await decoding.close();
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
-}
-
-/** One progress line, events.jsonl and TensorBoard scalars. */
-class TrainReporter {
-  private readonly events: EventLog;
-  private board: TensorBoardWriter | undefined;
-  private progress: Progress | undefined;
-
-  constructor(
-    private readonly config: RunConfig,
-    private readonly dir: string,
-  ) {
-    this.events = new EventLog(join(dir, 'events.jsonl'));
-  }
-
-  start(totalSteps: number, firstStep: number): void {
-    this.board = new TensorBoardWriter(join(this.dir, 'tb'), firstStep > 0 ? { resumeStep: firstStep } : {});
-    this.progress = new Progress('train', { total: totalSteps }, firstStep);
-    this.events.write('start', { totalSteps, firstStep, name: this.config.name, seed: this.config.seed });
-  }
-
-  step({ validation, ...step }: TuneStep): void {
-    this.events.write('step', step);
-    const scalars = { loss: step.loss, 'gradient norm': step.gradNorm, 'learning rate': step.learningRate };
-    for (const [tag, value] of Object.entries(scalars)) this.board?.scalar(`train/${tag}`, value, step.step);
-    this.board?.scalar('speed/tokens per second', step.tokens / step.seconds, step.step);
-    if (validation !== undefined) {
-      this.events.write('validation', { step: step.step, ...validation });
-      this.board?.scalar('validation/accuracy', validation.accuracy, step.step);
-      this.board?.scalar('validation/loss', validation.loss, step.step);
-      for (const [task, accuracy] of Object.entries(validation.byTask)) {
-        this.board?.scalar(`validation/${task}`, accuracy, step.step);
-      }
-      this.progress?.end();
-      log.info(
-        `step ${step.step}: validation accuracy ${validation.accuracy.toFixed(3)}, loss ${validation.loss.toFixed(3)}`,
-      );
-    }
-    this.progress?.update(step.step, describe(step));
-  }
-
-  end(result: TuneResult): void {
-    const best = result.best === null ? '' : `, best ${result.best.accuracy.toFixed(3)} at step ${result.best.step}`;
-    this.progress?.end(`${result.reason} after step ${result.steps} of ${result.totalSteps}${best}`);
-    log.info(`checkpoint: ${result.checkpointDir}`);
-    this.events.write('end', { ...result });
-  }
-
-  close(): void {
-    this.board?.close();
-    this.events.close();
-  }
-}
-
-function describe(step: Omit<TuneStep, 'validation'>): string {
-  const wait = (100 * step.dataWaitSec) / step.seconds;
-  return [
-    `loss ${step.loss.toFixed(3)}`,
-    `lr ${step.learningRate.toExponential(1)}`,
-    `gnorm ${step.gradNorm.toFixed(2)}`,
-    `${Math.round(step.tokens / step.seconds)} tok/s`,
-    `${(step.clips / step.seconds).toFixed(1)} clips/s`,
-    `${formatBytes(tf.memory().numBytes)}`,
-    `data wait ${wait.toFixed(0)}%`,
-    formatDuration(step.seconds),
-  ].join('  ');
 }

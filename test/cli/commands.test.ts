@@ -5,12 +5,21 @@ import { COMMANDS } from '../../src/cli/registry.js';
 const FROZEN: Readonly<Record<string, readonly string[]>> = {
   demo: ['out', 'seed', 'quick', 'backend', 'device', 'precision', 'threads'],
   doctor: ['json', 'kernels'],
+  plan: ['config', 'checkpoint', 'video', 'frames', 'precision', 'device', 'probe', 'json'],
+  features: ['config', 'jobs', 'backend', 'device', 'precision', 'threads', 'json'],
   train: ['config', 'resume', 'dry-run', 'ablate', 'backend', 'device', 'precision', 'threads'],
+  ablate: [
+    ...['config', 'seeds', 'bases', 'variants', 'test', 'out', 'bases-dir', 'resume', 'quick'],
+    ...['backend', 'device', 'precision', 'threads'],
+  ],
   eval: [
     ...['bench', 'checkpoint', 'model', 'root', 'out', 'compare', 'comments', 'seed', 'json'],
     ...['backend', 'device', 'precision', 'threads'],
   ],
-  choose: ['checkpoint', 'video', 'question', 'options', 'json', 'backend', 'device', 'precision', 'threads'],
+  choose: [
+    ...['checkpoint', 'video', 'question', 'options', 'timings', 'json'],
+    ...['backend', 'device', 'precision', 'threads'],
+  ],
   comment: [
     ...['checkpoint', 'video', 'n', 'seed', 'temperature', 'top-p', 'top-k', 'repetition-penalty', 'max-tokens'],
     ...['json', 'backend', 'device', 'precision', 'threads'],
@@ -43,7 +52,7 @@ const FROZEN: Readonly<Record<string, readonly string[]>> = {
 };
 const POSITIONALS: Readonly<Record<string, string>> = { 'data validate': 'FILE', 'weights inspect': 'PATH' };
 
-const TAKES_OVERRIDES = ['train', 'config print'];
+const TAKES_OVERRIDES = ['plan', 'features', 'train', 'ablate', 'config print'];
 
 describe('the command line', () => {
   it('has exactly these commands', () => {

@@ -10,7 +10,7 @@ import { createTokenizer } from '../../src/data/tokenizer.js';
 import { videoKey } from '../../src/data/video/open-video.js';
 import { buildWordTokenizerJson } from '../../src/data/word-tokenizer.js';
 import { type RunConfig, RunConfigSchema } from '../../src/train/config.js';
-import type { FrameSource } from '../../src/train/feature-source.js';
+import type { FrameSource } from '../../src/train/features/feature-source.js';
 import { randomVideo, tinyConfig } from './tiny-model.js';
 
 /** A run over synthetic metadata and random pixels, small enough for a test; files go to `dir`. */

@@ -111,6 +111,18 @@ export class CudaDevice implements Device, WorkQueue {
     return `cuda:${this.context.index} ${name} (sm_${sm}, ${gib} GiB, driver for CUDA ${driver}, NVRTC ${major}.${minor}, cuBLASLt ${this.lt.version})`;
   }
 
+  /** For libraries that queue work of their own in order with ours (NCCL). */
+  get computeStream(): number {
+    this.context.makeCurrent();
+    return this.stream.handle;
+  }
+
+  /** Whether everything queued is done; does not wait. */
+  isIdle(): boolean {
+    this.context.makeCurrent();
+    return this.stream.isDone();
+  }
+
   get properties(): DeviceProperties {
     return this.context.properties;
   }

@@ -31,6 +31,7 @@ export const DRIVER_FUNCTIONS = {
   cuStreamCreate: ['bytes', 'uint32'],
   cuStreamDestroy_v2: ['uint64'],
   cuStreamSynchronize: ['uint64'],
+  cuStreamQuery: ['uint64'],
   cuEventCreate: ['bytes', 'uint32'],
   cuEventDestroy_v2: ['uint64'],
   cuEventRecord: ['uint64', 'uint64'],

@@ -4,6 +4,7 @@ import { OutValue } from './prototype.js';
 
 /** Without it, work on this stream would wait for the legacy default stream of other libraries. */
 const NON_BLOCKING = 1;
+const NOT_READY = 600;
 
 export class Stream {
   readonly handle: number;
@@ -18,6 +19,13 @@ export class Stream {
   synchronize(): void {
     const status = this.driver.calls.cuStreamSynchronize(this.handle);
     if (status !== 0) throw this.driver.error(status, 'cuStreamSynchronize', 'waiting for queued work');
+  }
+
+  /** Whether everything queued is done; does not wait. */
+  isDone(): boolean {
+    const status = this.driver.calls.cuStreamQuery(this.handle);
+    if (status === 0 || status === NOT_READY) return status === 0;
+    throw this.driver.error(status, 'cuStreamQuery', 'asking for queued work');
   }
 
   dispose(): void {

@@ -30,8 +30,8 @@ type Kernel = (...parameters: number[]) => number;
 const WAIT_POLICY = 'passive';
 
 /** Large enough that a read's overhead vanishes, small enough that its page faults and copies overlap with the other's. */
-const STREAM_PIECE_BYTES = 8 * 2 ** 20;
-const STREAMS_AT_ONCE = 2;
+const STREAM_PIECE_BYTES = 4 * 2 ** 20;
+const STREAMS_AT_ONCE = 3;
 
 export interface HostDeviceOptions extends GemmOptions {
   /** Threads of each kernel; default OMP_NUM_THREADS, else all cores that this process may use. */
@@ -203,6 +203,10 @@ export class HostDevice implements Device {
 
   /** Launches are synchronous here. */
   synchronize(): void {}
+
+  trim(): void {
+    this.pool.trim();
+  }
 
   stats(): DeviceStats {
     const { liveBytes, peakBytes, cachedBytes } = this.pool;

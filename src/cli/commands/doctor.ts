@@ -31,6 +31,7 @@ export const doctor = defineCommand({
     const { findCuda } = await import('../doctor/cuda-checks.js');
     const { checkDevices } = await import('../doctor/device-tests.js');
     const { checkKernels } = await import('../doctor/kernel-report.js');
+    const { checkMpi } = await import('../doctor/mpi-check.js');
     const { checkProcessor } = await import('../doctor/processor.js');
     const cuda = findCuda();
     const results: Check[] = [
@@ -40,6 +41,7 @@ export const doctor = defineCommand({
       await checks.checkFfmpeg(),
       await checks.checkCompiler(),
       ...cuda.checks,
+      checkMpi(),
       await checks.checkBackend(),
       checks.checkOptionalPackage('@tensorflow/tfjs-node'),
       checks.checkOptionalPackage('@tensorflow/tfjs-node-gpu'),

@@ -17,6 +17,11 @@ export const train = defineCommand({
       choices: ABLATIONS,
       describe: 'trains without one component (a row of the ablation table)',
     },
+    json: {
+      type: 'boolean',
+      default: false,
+      describe: 'prints one JSON object a step on stdout, and no progress line',
+    },
     ...BACKEND_FLAGS,
   },
   takesOverrides: true,
@@ -31,7 +36,8 @@ export const train = defineCommand({
   exitCodes: [EXIT_CODE.done, EXIT_CODE.internal, EXIT_CODE.user, EXIT_CODE.interrupted],
   async run({ config, 'dry-run': dryRun, ...options }, { overrides }) {
     const { runTrain } = await import('../../train/run-train.js');
-    const { interrupted } = await runTrain({ configFile: config, overrides, dryRun, ...options });
+    const { answerProbe } = await import('../../eval/answer-probe.js');
+    const { interrupted } = await runTrain({ configFile: config, overrides, dryRun, answerProbe, ...options });
     return interrupted ? EXIT_CODE.interrupted : EXIT_CODE.done;
   },
 });

@@ -40,6 +40,13 @@ export function tileGrid(width: number, height: number, { size, minTiles = 1, ma
   return best;
 }
 
+/** Tiles that a picture of this size is cut into, the thumbnail included where it has one. */
+export function numTiles(width: number, height: number, limits: TileLimits & { readonly thumbnail: boolean }): number {
+  const { columns, rows } = tileGrid(width, height, limits);
+  const tiles = columns * rows;
+  return tiles + (limits.thumbnail && tiles > 1 ? 1 : 0);
+}
+
 /** By number of tiles; among equals by columns, which decides ties only where minTiles exceeds 1. */
 function grids(minTiles: number, maxTiles: number): TileGrid[] {
   const all: TileGrid[] = [];

@@ -1,6 +1,6 @@
 import { type PillowVersion, resizePillow } from './resize-pillow.js';
 import type { RgbImage } from './rgb-image.js';
-import { type TileLimits, tileGrid } from './tile-grid.js';
+import { numTiles, type TileLimits, tileGrid } from './tile-grid.js';
 
 export interface TileOptions extends TileLimits {
   /** Adds the whole picture, squashed to one tile, after two tiles or more. */
@@ -17,10 +17,10 @@ export interface TileOptions extends TileLimits {
  * @source InternVL 1.5 (https://arxiv.org/abs/2404.16821), section 3.3
  */
 export function tileImage(image: RgbImage, options: TileOptions): { data: Uint8Array; count: number } {
-  const { size, thumbnail, pillow = 12 } = options;
+  const { size, pillow = 12 } = options;
   const { columns, rows } = tileGrid(image.width, image.height, options);
   const tiles = columns * rows;
-  const count = tiles + (thumbnail && tiles > 1 ? 1 : 0);
+  const count = numTiles(image.width, image.height, options);
   const tileBytes = size * size * 3;
   const data = new Uint8Array(count * tileBytes);
   const canvas = resizePillow(image, columns * size, rows * size, 'bicubic', { pillow });

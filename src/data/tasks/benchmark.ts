@@ -1,5 +1,5 @@
 import { Rng } from '../../base/rng.js';
-import type { VideoRecord } from '../record.js';
+import { hasVideo, type VideoRecord } from '../record.js';
 import { buildCommentRequest } from './comment.js';
 import { CorpusIndex } from './corpus-index.js';
 import { buildQuestions, type PlaceAnswer } from './index.js';
@@ -28,7 +28,10 @@ export function dealPlaces(rng: Rng): PlaceAnswer {
   };
 }
 
-/** All questions of a split, the same for the same records and seed. Each record has a random stream of its own. */
+/**
+ * All questions of a split, the same for the same records and seed. Each record has a random stream of its own. Records
+ * without a video have conversations of their own, and no question.
+ */
 export function buildBenchmark(
   records: readonly VideoRecord[],
   seed: number,
@@ -39,7 +42,7 @@ export function buildBenchmark(
   const questions: ChoiceQuestion[] = [];
   const comments: CommentRequest[] = [];
   const skipped: Skipped[] = [];
-  for (const record of records) {
+  for (const record of records.filter(hasVideo)) {
     const rng = new Rng(seed, 'benchmark').fork(record.id);
     const built = buildQuestions(record, index, rng, { ...options, placeAnswer });
     questions.push(...built.questions);

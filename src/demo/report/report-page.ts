@@ -1,11 +1,11 @@
 /** demo/report.html: one file, no script, nothing fetched. */
 import { formatDuration } from '../../base/format.js';
 import type { Accuracy, Scores } from '../../eval/score.js';
-import { escapeHtml } from './escape-html.js';
+import { escapeHtml } from '../../base/html/escape-html.js';
 import { frameStrip } from './frame-strip.js';
-import { lineChart } from './line-chart.js';
+import { lineChart } from '../../base/html/line-chart.js';
 import type { DemoReport, StageCurve } from './report-data.js';
-import { STYLE } from './style.js';
+import { STYLE } from '../../base/html/style.js';
 
 export async function reportPage(report: DemoReport): Promise<string> {
   const { model, questions } = report.scores;

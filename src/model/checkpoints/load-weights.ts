@@ -21,6 +21,8 @@ export interface LoadOptions {
   readonly isOwn?: boolean;
   /** Nothing but TimeSformer's weights are expected. */
   readonly isTemporal?: boolean;
+  /** Loads these parameters alone; all are checked. */
+  readonly only?: (parameter: Parameter) => boolean;
 }
 
 /** Smaller files load before a progress line could be read. */
@@ -52,13 +54,13 @@ export async function loadPlanned(
   { parameters }: LoadTarget,
   source: WeightSource,
   plan: LoadPlan,
-  { label, loraScale = INTERNVL_LORA_SCALE }: LoadOptions,
+  { label, loraScale = INTERNVL_LORA_SCALE, only = () => true }: LoadOptions,
 ): Promise<void> {
   const error = loadError(source.path, plan.reason, plan.problems);
   if (error !== undefined) throw error;
   const names = new Set([...plan.rows.keys(), ...plan.merges.keys()]);
   const wanted = inFileOrder(
-    parameters.list().filter(({ name }) => names.has(name)),
+    parameters.list().filter((parameter) => names.has(parameter.name) && only(parameter)),
     source,
     plan,
   );

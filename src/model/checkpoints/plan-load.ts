@@ -58,6 +58,9 @@ export function planLoad(
   return new Planner(target, layout, plain).plan(reason);
 }
 
+/** What a projector that serves both branches is reached through: an ablation's own, in no base. */
+const WIDTH_ADAPTER = /^(spatial|temporal)_width_adapter\.weight$/;
+
 class Planner {
   private readonly rows = new Map<string, RowRange[]>();
   private readonly merges = new Map<string, Merge>();
@@ -118,7 +121,8 @@ class Planner {
   }
 
   private place(parameter: Parameter, at: Located, optional: boolean): void {
-    if (optional && isPieces(at) && !at.some(({ name }) => this.tensors.has(name))) return;
+    const isHeld = isPieces(at) && at.some(({ name }) => this.tensors.has(name));
+    if (!isHeld && ((optional && isPieces(at)) || WIDTH_ADAPTER.test(parameter.name))) return;
     if (!isPieces(at)) {
       this.problems.push({ kind: 'refused', name: parameter.name, reason: at.reason });
       return;

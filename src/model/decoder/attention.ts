@@ -11,6 +11,7 @@ import type { LoraLinear } from '../layers.js';
 import type { Scope } from '../parameters.js';
 import { FusedProjections } from './fused-projections.js';
 import type { LinearFactory } from './linear-factory.js';
+import { type Segments, segmentedAttention } from './segments.js';
 import { SeparateProjections } from './separate-projections.js';
 
 export interface DecodeOptions {
@@ -23,6 +24,8 @@ export interface DecodeOptions {
   readonly at?: { readonly position_1: tf.Tensor; readonly keyCount_1: tf.Tensor };
   /** Int32 [B, S], S being the cache's capacity where there is one: 1 keep, 0 drop. Right padding needs none: a causal query never sees what follows it. */
   readonly keyMask_BS?: tf.Tensor2D;
+  /** The batch is one row of several samples of these lengths, which see nothing of each other. */
+  readonly segments?: Segments | undefined;
   /** Switches LoRA dropout on; every adapter derives its own mask from it. */
   readonly dropoutSeed?: number;
 }
@@ -70,13 +73,14 @@ export class Attention {
   }
 
   apply(x_BTC: tf.Tensor, positions: Positions, options: DecodeOptions, dropoutSeed?: number): tf.Tensor {
-    const { cache, at, keyMask_BS } = options;
+    const { cache, at, keyMask_BS, segments } = options;
     const positionCount = at === undefined ? undefined : cache?.capacity;
     const [q_BTHD, k_BTGD, v_BTGD] = this.projections.apply(x_BTC, positions, positionCount, dropoutSeed);
     const { k_BSGD, v_BSGD, keys } = this.seen(k_BTGD, v_BTGD, options);
-    const out_BTHD = attention(q_BTHD, k_BSGD, v_BSGD, {
-      ...{ causal: true, keys, keyCount_1: at?.keyCount_1, keyMask_BS },
-    });
+    const out_BTHD =
+      segments === undefined
+        ? attention(q_BTHD, k_BSGD, v_BSGD, { causal: true, keys, keyCount_1: at?.keyCount_1, keyMask_BS })
+        : segmentedAttention(q_BTHD, k_BSGD, v_BSGD, segments);
     const seed = dropoutSeed === undefined ? undefined : dropoutSeed + this.projections.dropoutSeeds;
     return this.output.apply(tf.reshape(out_BTHD, x_BTC.shape), seed);
   }

@@ -27,8 +27,7 @@ export async function writeSafetensors(
   entries: Iterable<SafetensorsEntry>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const sorted = [...entries].sort(byAlignmentThenName);
-  const header = encodeHeader(path, sorted, metadata);
+  const { header, sorted, valuesOf } = layOut(path, entries, metadata);
   const temporary = `${path}.tmp-${process.pid}`;
   try {
     const handle = await open(temporary, 'w');
@@ -36,7 +35,7 @@ export async function writeSafetensors(
       await handle.writeFile(header);
       for (const entry of sorted) {
         const given = typeof entry.data === 'function' ? await entry.data() : entry.data;
-        const { buffer, byteOffset, byteLength } = storedValues(path, entry, given);
+        const { buffer, byteOffset, byteLength } = valuesOf(entry, given);
         await handle.writeFile(new Uint8Array(buffer, byteOffset, byteLength));
       }
       await handle.sync();
@@ -48,6 +47,17 @@ export async function writeSafetensors(
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/** What a file begins with, the order of its values, and how each entry's values are stored. */
+export function layOut<Entry extends SafetensorsEntry>(
+  path: string,
+  entries: Iterable<Entry>,
+  metadata: Readonly<Record<string, string>>,
+) {
+  const sorted = [...entries].sort(byAlignmentThenName);
+  const valuesOf = (entry: Entry, given: TensorData) => storedValues(path, entry, given);
+  return { header: encodeHeader(path, sorted, metadata), sorted, valuesOf };
 }
 
 /** Size of an entry's values in the file. */

@@ -12,8 +12,8 @@ import { CheckpointError, ShapeError } from '../../base/errors.js';
 import { bytesPerElement, type SafetensorsDtype, widener } from './dtype.js';
 import type { RowRange, SourceTensor, WeightSource } from './source.js';
 
-/** Elements converted at once; two such buffers are in use. */
-const CHUNK_ELEMENTS = 4 * 2 ** 20;
+/** Elements converted at once. Two such buffers are in use, small enough that what was read is still in the processor's cache. */
+const CHUNK_ELEMENTS = 2 ** 20;
 
 /** Bytes of one tensor that lie together, and where they belong among the result's elements. */
 interface Run {

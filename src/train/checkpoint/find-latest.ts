@@ -13,13 +13,18 @@ export interface LatestCheckpoint {
  * Finds the checkpoint to resume from: computed from the folders, never stored, so it cannot be stale.
  *
  * Complete means that every file of the manifest has its size; loading checks the hashes too.
+ *
+ * @param damaged checkpoints to pass over, with the reason
  */
-export async function findLatestCheckpoint(dir: string): Promise<LatestCheckpoint> {
+export async function findLatestCheckpoint(
+  dir: string,
+  damaged: ReadonlyMap<string, string> = new Map(),
+): Promise<LatestCheckpoint> {
   const skipped: { path: string; reason: string }[] = [];
   for (const { path } of await listLeftovers(dir))
     skipped.push({ path, reason: 'a save or removal that did not finish' });
   for (const folder of await listStepFolders(dir)) {
-    const reason = await whyIncomplete(folder);
+    const reason = damaged.get(folder.path) ?? (await whyIncomplete(folder));
     if (reason === undefined) return { latest: folder, skipped };
     skipped.push({ path: folder.path, reason });
   }

@@ -15,8 +15,8 @@ import {
 import type { RowRange, SourceTensor, WeightSource } from '../../../src/model/weights/source.js';
 import { uploadRows } from '../../../src/model/weights/upload.js';
 
-/** More than one conversion chunk (4 Mi elements) and no multiple of one, nor of a piece that is read at once. */
-const [ROWS, COLS] = [4099, 1031];
+/** More than two conversion chunks (1 Mi elements) and no multiple of one, nor of a piece that is read at once. */
+const [ROWS, COLS] = [2603, 1031];
 
 /** A source in memory that says how many bytes were under way at once. */
 class MemorySource implements WeightSource {
@@ -124,7 +124,7 @@ describe.each(['native', 'cpu'] as const)('uploading rows to backend %s', (backe
   it('puts rows of several tensors and types below each other, in the order given', async () => {
     const rows = [
       { tensor: 'bf16', start: 7, count: 2 },
-      { tensor: 'f32', start: 4090, count: 9 },
+      { tensor: 'f32', start: ROWS - 9, count: 9 },
       { tensor: 'f16', start: 1, count: 1 },
       { tensor: 'bf16', start: 0, count: 0 },
       { tensor: 'f32', start: 0, count: 1 },
@@ -175,7 +175,7 @@ describe('an upload that fails', () => {
     const backend = tf.backend();
     if (!(backend instanceof NativeBackend)) throw new TypeError('not native');
     const before = { live: backend.memory().deviceBytes, tensors: tf.memory().numTensors };
-    source.failAt = bytesPerElement(source.tensors.get(name)?.dtype ?? 'F32') * COLS * 4080;
+    source.failAt = bytesPerElement(source.tensors.get(name)?.dtype ?? 'F32') * COLS * 2590;
     await expect(uploadRows(source, [whole(name)], [ROWS, COLS], storage)).rejects.toThrow('disk lost');
     expect(source.underWay).toBe(0);
     expect({ live: backend.memory().deviceBytes, tensors: tf.memory().numTensors }).toEqual(before);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { hashLabel } from '../../src/base/rng.js';
-import { videoKey } from '../../src/data/video/open-video.js';
-import { FeatureSource } from '../../src/train/feature-source.js';
-import { CPU, useBackend } from '../support/backends.js';
-import { checkLeaks } from '../support/leak-check.js';
-import { randomVideo, tinyModel } from '../support/tiny-model.js';
+import { hashLabel } from '../../../src/base/rng.js';
+import { videoKey } from '../../../src/data/video/open-video.js';
+import { FeatureSource } from '../../../src/train/features/feature-source.js';
+import { CPU, useBackend } from '../../support/backends.js';
+import { checkLeaks } from '../../support/leak-check.js';
+import { randomVideo, tinyModel } from '../../support/tiny-model.js';
 
 describe('feature source', () => {
   useBackend(CPU);

@@ -1,0 +1,25 @@
+import { sha256 } from '../base/hash.js';
+import type { Run } from './prepare-run.js';
+
+/** Bits of a hash that a float64 holds. */
+const HASH_DIGITS = 13;
+
+function number(text: string | Uint8Array): number {
+  return Number.parseInt(sha256(text).slice(0, HASH_DIGITS), 16);
+}
+
+/** What has to be the same on all ranks for their gradients to be of one model, as numbers by what they stand for. */
+export function startFingerprint({ config, model, data, state, totalSteps }: Run): Record<string, number> {
+  const { seed, video, prompt, train } = config;
+  const trained = model.parameters.trainable();
+  const values = trained.map(({ name, shape, value }) => {
+    return `${name} ${shape.join('x')} ${sha256(new Uint8Array(Float32Array.from(value.dataSync()).buffer))}`;
+  });
+  return {
+    'step to start from': state.step,
+    'number of steps': totalSteps,
+    configuration: number(JSON.stringify({ seed, video, prompt, train, model: config.model })),
+    records: number(data.records.map(({ id }) => id).join('\n')),
+    'trained weights': number(values.join('\n')),
+  };
+}
