@@ -107,7 +107,8 @@ describe('the GPU benchmark', () => {
     expect(report.device).toMatch(/^cuda:0 Stub /);
     expect(report.leftOut).toHaveLength(1);
     const sections = report.rows.map(({ name }) => name.split(' ').slice(0, 2).join(' ').replace(/,$/, ''));
-    for (const section of ['GEMM bf16', 'attention forward', 'kernel add', '8B layer', '8B decoding']) {
+    const expected = ['GEMM bf16', 'attention forward', 'kernel add', '8B layer', '8B decoding', '8B LoRA', '8B choice'];
+    for (const section of expected) {
       expect(sections).toContain(section);
     }
     for (const { name, ours, peer, ratio } of report.rows) {

@@ -40,6 +40,17 @@ export class Torch {
     return async (repeats) => (await this.worker.ask({ ...work, repeats })).ms;
   }
 
+  /** One long measurement, warm-up included; its memory stays until `free`. */
+  async measure(work: TorchWork): Promise<{ readonly ms: number; readonly peakBytes: number; readonly loss: number }> {
+    const { ms, peakBytes, value } = await this.worker.ask({ ...work, repeats: 1 });
+    return { ms, peakBytes, loss: value };
+  }
+
+  /** Gives the GPU's memory back. */
+  async free(): Promise<void> {
+    await this.worker.ask({ do: 'free', repeats: 1 });
+  }
+
   stop(): Promise<void> {
     return this.worker.stop();
   }

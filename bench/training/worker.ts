@@ -11,9 +11,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { useBackend } from '../../src/backend/select.js';
-import { openVideo } from '../../src/data/video/open-video.js';
-import { Pool } from '../../src/data/video/pool.js';
-import { type RunConfig, samplingOf } from '../../src/train/config.js';
+import type { RunConfig } from '../../src/train/config.js';
+import { decodingOptions, startDecoding } from '../../src/train/loader/decode-workers.js';
 import { tune } from '../../src/train/tune.js';
 import { trainingCase, trainingConfig, writeCorpus } from './case.js';
 import { writePlan } from './write-plan.js';
@@ -25,8 +24,7 @@ function reply(answer: Record<string, unknown>): void {
 }
 
 async function train(config: RunConfig) {
-  const pool = new Pool(config.data.decodeWorkers);
-  const sampling = samplingOf(config);
+  const decoding = startDecoding(decodingOptions(config));
   const sums = { tokens: 0, clips: 0, waitSec: 0 };
   const losses: number[] = [];
   let [started, ended] = [0, 0];
@@ -35,7 +33,7 @@ async function train(config: RunConfig) {
   await tune({
     config,
     resume: false,
-    frames: (input) => openVideo(input, sampling, { pool }),
+    frames: decoding.frames,
     onStart: () => {
       started = performance.now();
     },
@@ -47,6 +45,7 @@ async function train(config: RunConfig) {
       sums.waitSec += dataWaitSec;
     },
   });
+  await decoding.close();
   await rm(config.out, { recursive: true, force: true });
   const ms = ended - started;
   return { ms, losses, tokens: sums.tokens, clips: sums.clips, waitShare: (1000 * sums.waitSec) / ms };

@@ -65,23 +65,30 @@ export function estimate(
     }),
   );
 
+  const known = new Map<string, Estimate | undefined>();
   const estimated = (
+    name: string,
     value: (cell: Measured, column: number) => number,
     column: SliceName,
     bounds: readonly [number, number],
   ): Estimate | undefined => {
+    const key = `${name} ${column}`;
+    if (known.has(key)) return known.get(key);
     const at = columns.indexOf(column);
-    const values = valuesOf(whole, value, at);
-    if (at < 0 || values.length === 0) return undefined;
-    const means = draws.map((draw) => meanOf(valuesOf(draw, value, at)));
-    return within(combine(values, means), bounds);
+    const values = at < 0 ? [] : valuesOf(whole, value, at);
+    const means = values.length === 0 ? [] : draws.map((draw) => meanOf(valuesOf(draw, value, at)));
+    const result = values.length === 0 ? undefined : within(combine(values, means), bounds);
+    known.set(key, result);
+    return result;
   };
   const cellValue = (variant: Variant) => (cell: Measured, column: number) => cell.get(variant)?.[column] ?? Number.NaN;
   return {
     columns: variants.length === 0 ? [] : columns,
-    of: (variant, column) => estimated(cellValue(variant), column, [0, 1]),
-    difference: (reference, variant, column) =>
-      estimated((cell, at) => cellValue(reference)(cell, at) - cellValue(variant)(cell, at), column, [-1, 1]),
+    of: (variant, column) => estimated(variant, cellValue(variant), column, [0, 1]),
+    difference(reference, variant, column) {
+      const gap = (cell: Measured, at: number) => cellValue(reference)(cell, at) - cellValue(variant)(cell, at);
+      return estimated(`${reference} - ${variant}`, gap, column, [-1, 1]);
+    },
   };
 }
 

@@ -52,6 +52,8 @@ export async function runAblation(options: AblationOptions): Promise<AblationOut
   const { seeds, variants, out, configFile: file, overrides, quick } = options;
   const source: ConfigSource = { file, overrides, quick };
   const config = await planConfig(source);
+  // What is missing is said before the folder is taken.
+  if (options.bases === undefined) await ownBase(config, options.test);
   await claimFolder(options, config);
   const backend = await useBackend(options);
   log.info(`backend ${backend.name}: ${backend.reason}`);
@@ -145,7 +147,7 @@ async function runBase(options: BaseRuns): Promise<{ runs: RunResult[]; failures
         runs.push(before);
         continue;
       }
-      shared ??= await sharedFeatures(full, base.frames);
+      shared ??= await sharedFeatures({ ...full, out }, base.frames);
       const after = [...keys.slice(index + 1).map(({ variant }) => variant), ...rest];
       const progress = new RunProgress(runName(key), clock, key.variant, after);
       const from = performance.now();

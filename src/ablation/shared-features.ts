@@ -3,7 +3,8 @@ import { baseLoads } from '../model/checkpoints/model-folders.js';
 import { loadWeightsFrom } from '../model/load.js';
 import { MimicChatModel } from '../model/mimic-chat.js';
 import type { RunConfig } from '../train/config.js';
-import { FeatureSource, type FrameSource } from '../train/features/feature-source.js';
+import type { FeatureSource, FrameSource } from '../train/features/feature-source.js';
+import { featureSource } from '../train/features/open-features.js';
 
 export interface SharedFeatures {
   readonly features: FeatureSource;
@@ -14,7 +15,7 @@ export interface SharedFeatures {
  * Encodes with the full model's encoders. A variant without a temporal branch takes the spatial features alone, which do not
  * depend on the other branch.
  *
- * @param config of the full model, on its base
+ * @param config of the full model, on its base; `out` is where a disk cache lies that is not set otherwise
  */
 export async function sharedFeatures(config: RunConfig, frames: FrameSource): Promise<SharedFeatures> {
   const model = new MimicChatModel(config.model);
@@ -28,7 +29,7 @@ export async function sharedFeatures(config: RunConfig, frames: FrameSource): Pr
     throw error;
   }
   for (const parameter of model.parameters.list()) if (!parameter.part.endsWith('encoder')) parameter.dispose();
-  const features = new FeatureSource(model, frames, config.train.featureCacheMiB * 2 ** 20);
+  const features = featureSource(config, model, frames);
   return {
     features,
     dispose() {

@@ -59,6 +59,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'checks a JSONL file of video records line by line',
     load: async () => (await import('./commands/data-validate.js')).dataValidate,
   },
+  'data scan': {
+    summary: 'decodes every video once and lists those that training would refuse',
+    load: async () => (await import('./commands/data-scan.js')).dataScan,
+  },
   'bench build': {
     summary: 'builds MIMIC-Bench questions from video records',
     load: async () => (await import('./commands/bench-build.js')).benchBuild,

@@ -16,7 +16,7 @@ export type Shared = HostValues | DeviceFloats;
  * returns when this rank's part is done.
  *
  * A sum adds in the order of the ranks, `((r0 + r1) + r2) + ...`, so that a run repeats bit for bit with the same number
- * of ranks; NCCL's is the exception (docs/decisions/016).
+ * of ranks; NCCL's is the exception (docs/decisions/014).
  *
  * All throw BackendError: E_RANK_DIED, E_COLLECTIVE_TIMEOUT, E_MPI_CALL, E_NCCL_CALL. After one of them only `abort` is left.
  */

@@ -39,6 +39,9 @@ class Block {
   }
 }
 
+/** A frame of 448 pixels; of small pictures several go through at once, which alone would not fill the device. */
+const PATCHES_AT_ONCE = 1024;
+
 export class SpatialEncoder {
   private readonly patchWeight: Parameter;
   private readonly patchBias: Parameter;
@@ -83,12 +86,17 @@ export class SpatialEncoder {
     return pixelShuffle(tf.slice(x_FTC, [0, 1, 0], [frames, patches, c]) as tf.Tensor3D);
   }
 
-  /** Frozen encoding of all frames, one frame at a time: memory does not grow with their number. @returns [F * N / 4, 4 C] */
+  /** Frozen encoding of all frames, some at a time: memory does not grow with their number. @returns [F * N / 4, 4 C] */
   encode(frames: Frames): tf.Tensor2D {
+    const { patchSize } = this.config;
+    const patches = (frames.height / patchSize) * (frames.width / patchSize);
+    const step = Math.max(1, Math.floor(PATCHES_AT_ONCE / patches));
     return tf.tidy(() => {
-      const tokens = Array.from({ length: frames.count }, (_, frame) =>
-        tf.tidy(() => this.apply(patchify(frames, frame, 1, this.config))),
-      );
+      const tokens: tf.Tensor[] = [];
+      for (let start = 0; start < frames.count; start += step) {
+        const count = Math.min(step, frames.count - start);
+        tokens.push(tf.tidy(() => this.apply(patchify(frames, start, count, this.config))));
+      }
       return tf.reshape(tf.concat(tokens, 0), [-1, this.outputSize]);
     });
   }

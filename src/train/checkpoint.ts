@@ -14,6 +14,6 @@
  */
 export { markBest } from './checkpoint/best.js';
 export { findLatestCheckpoint, type LatestCheckpoint } from './checkpoint/find-latest.js';
-export { loadLatestCheckpoint } from './checkpoint/load-latest.js';
 export { type LoadedCheckpoint, loadCheckpoint } from './checkpoint/load.js';
+export { loadLatestCheckpoint } from './checkpoint/load-latest.js';
 export { type CheckpointContents, type SavedCheckpoint, saveCheckpoint } from './checkpoint/save.js';

@@ -43,7 +43,7 @@ const TrainSchema = z.strictObject({
   epochs: count.default(50),
   maxSteps: count.optional().describe('optimizer steps; ends the run before `epochs` do'),
   batchSize: count.default(2).describe('videos in a micro-batch'),
-  accumulate: count.default(2).describe('micro-batches in an optimizer step'),
+  accumulate: count.default(2).describe('micro-batches in an optimizer step, of all processes together'),
   groupByLength: z.boolean().default(true).describe('batch samples of similar token length'),
   packing: z
     .boolean()

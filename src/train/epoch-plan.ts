@@ -1,6 +1,6 @@
 import { Rng } from '../base/rng.js';
-import type { RunConfig } from './config.js';
 import { outcomeOf } from './bad-videos/bad-video.js';
+import type { RunConfig } from './config.js';
 import { groupByLength, LengthGroups } from './length-grouping.js';
 import { packFirstFit } from './packing.js';
 import type { TrainingData } from './training-data.js';

@@ -51,6 +51,8 @@ export async function asRank<T>(
     communicator.dispose();
     throw error;
   }
+  // The launcher ends the others when the first exits with a signal's code: rank 0 may still be writing its report.
+  communicator.barrier();
   communicator.dispose();
   return result;
 }

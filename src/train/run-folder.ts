@@ -17,6 +17,7 @@ import type { SafetensorsEntry } from '../model/weights/safetensors-writer.js';
 import { EMPTY_LEDGER, LedgerState } from './bad-videos/ledger.js';
 import { findLatestCheckpoint, loadLatestCheckpoint, saveCheckpoint } from './checkpoint.js';
 import type { RunConfig } from './config.js';
+import { checkDrift } from './config-drift.js';
 import type { Optimizer } from './optimizer.js';
 
 const RunStateSchema = z.strictObject({
@@ -33,10 +34,6 @@ const RunStateSchema = z.strictObject({
 export type RunState = z.output<typeof RunStateSchema>;
 
 const SavedStateSchema = z.strictObject({ run: RunStateSchema, trajectory: z.record(z.string(), z.unknown()) });
-
-/** Keys that a resumed run may change: they decide nothing that is computed. */
-const FREE_KEYS =
-  /^(out|name|base|temporalBase|tokenizer|data\.(root|train|validation|quarantine|badVideo\w*|decodeWorkers|prefetch\w*)|train\.(probes|saveEverySteps|keepCheckpoints|featureCacheMiB|featureCache\.(dir|maxGiB)))$/;
 
 export class RunFolder {
   readonly dir: string;
@@ -116,29 +113,10 @@ export class RunFolder {
         `${latest.path}: the saved state is not a run's: ${z.prettifyError(saved.error)}`,
       );
     }
-    this.checkDrift(saved.data.trajectory);
+    checkDrift(saved.data.trajectory, this.config);
     await checkInput(latest.path, input);
     await loadWeights(model, latest.path, 'resume');
     optimizer.restore(checkpoint.optimizer);
     return saved.data.run;
-  }
-
-  private checkDrift(saved: Readonly<Record<string, unknown>>): void {
-    const now = flatten(this.config);
-    const keys = new Set([...Object.keys(saved), ...Object.keys(now)]);
-    const changed = [...keys].filter(
-      (key) => !FREE_KEYS.test(key) && JSON.stringify(saved[key]) !== JSON.stringify(now[key]),
-    );
-    if (changed.length === 0) return;
-    const lines = changed.map(
-      (key) => `  ${key}: ${JSON.stringify(saved[key])} when saved, ${JSON.stringify(now[key])} now`,
-    );
-    throw new ConfigError(
-      'E_RESUME_DRIFT',
-      `Resuming needs the configuration the run was started with:\n${lines.join('\n')}`,
-      {
-        hint: 'Restore these values, or start a new run under another --name.',
-      },
-    );
   }
 }

@@ -17,7 +17,7 @@ let filesOpened = 0;
 /**
  * Writes scalars for TensorBoard: one event file a process, which TensorBoard merges with the folder's others.
  *
- * Each record is one write call, so a reader and a killed run lose nothing but the record being written.
+ * Records are written whole, so a reader and a killed run lose nothing but those being written.
  */
 export class TensorBoardWriter {
   readonly path: string;
@@ -37,10 +37,16 @@ export class TensorBoardWriter {
 
   /** @param step a count from 0; @throws ConfigError for anything else */
   scalar(tag: string, value: number, step: number): void {
+    this.scalars({ [tag]: value }, step);
+  }
+
+  /** Several values of a step, by tag, in one write. */
+  scalars(values: Readonly<Record<string, number>>, step: number): void {
     if (!Number.isSafeInteger(step) || step < 0) {
-      throw new ConfigError('E_TENSORBOARD_STEP', `TensorBoard: step of ${tag} is ${step}, expected a count from 0.`);
+      const tags = Object.keys(values).join(', ');
+      throw new ConfigError('E_TENSORBOARD_STEP', `TensorBoard: step of ${tags} is ${step}, expected a count from 0.`);
     }
-    this.append({ kind: 'scalar', step, tag, value });
+    this.append(...Object.entries(values).map(([tag, value]): Event => ({ kind: 'scalar', step, tag, value })));
   }
 
   /** Waits until the disk has everything written so far. */
@@ -53,8 +59,9 @@ export class TensorBoardWriter {
     closeSync(this.file);
   }
 
-  private append(event: Event): void {
-    writeSync(this.file, frame(encodeEvent(event, this.nowSec())));
+  private append(...events: Event[]): void {
+    const now = this.nowSec();
+    writeSync(this.file, Buffer.concat(events.map((event) => frame(encodeEvent(event, now)))));
   }
 }
 

@@ -78,9 +78,9 @@ describe('estimates over runs', () => {
     ] as const;
     for (const [ours, theirs] of pairs) {
       expect(ours?.mean).toBeCloseTo(theirs?.accuracy ?? Number.NaN, 12);
-      // Ends of two bootstraps of 2,000 draws; measured at most 0.009 apart over ten seeds.
-      expect(Math.abs((ours?.low ?? 0) - (theirs?.low ?? 1))).toBeLessThan(0.015);
-      expect(Math.abs((ours?.high ?? 0) - (theirs?.high ?? 1))).toBeLessThan(0.015);
+      // Ends of two bootstraps of 2,000 draws; measured at most 0.0125 apart over ten seeds, a step of 1 in 80 videos.
+      expect(Math.abs((ours?.low ?? 0) - (theirs?.low ?? 1))).toBeLessThan(0.02);
+      expect(Math.abs((ours?.high ?? 0) - (theirs?.high ?? 1))).toBeLessThan(0.02);
       expect(ours?.t).toBeUndefined();
     }
   });

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { log } from '../../src/base/logger.js';
 import { Progress } from '../../src/base/progress.js';
 import { MemoryStream } from '../support/memory-stream.js';
 
@@ -54,5 +55,38 @@ describe('Progress on a terminal', () => {
     progress.end();
     progress.end();
     expect(stream.text).toBe('\r\u001b[2Kclips 1/1 100%\n');
+  });
+});
+
+describe('Progress with a list of details', () => {
+  it('leaves out the last ones where the terminal is narrow, never the ETA', () => {
+    const stream = new MemoryStream(true);
+    const { state, now } = clock();
+    const progress = new Progress('train', { total: 100, stream, now });
+    state.sec = 10;
+    progress.update(50, ['loss 1.234', 'lr 1.0e-4', 'x'.repeat(30), 'last']);
+    expect(stream.text).toBe('\r\u001b[2Ktrain 50/100 50%  loss 1.234  lr 1.0e-4  ETA 10.0 s');
+  });
+
+  it('prints nothing where --quiet asks for warnings only', () => {
+    const level = log.level;
+    const stream = new MemoryStream();
+    const write = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      stream.write(String(text));
+      return true;
+    });
+    try {
+      log.level = 'warn';
+      const quiet = new Progress('train', { total: 2 });
+      quiet.update(2);
+      quiet.end('done');
+      expect(stream.text).toBe('');
+      log.level = 'info';
+      new Progress('train', { total: 2 }).update(2);
+      expect(stream.text).toContain('train 2/2 100%');
+    } finally {
+      log.level = level;
+      write.mockRestore();
+    }
   });
 });

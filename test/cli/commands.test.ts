@@ -7,7 +7,7 @@ const FROZEN: Readonly<Record<string, readonly string[]>> = {
   doctor: ['json', 'kernels'],
   plan: ['config', 'checkpoint', 'video', 'frames', 'precision', 'device', 'probe', 'json'],
   features: ['config', 'jobs', 'backend', 'device', 'precision', 'threads', 'json'],
-  train: ['config', 'resume', 'dry-run', 'ablate', 'backend', 'device', 'precision', 'threads'],
+  train: ['config', 'resume', 'dry-run', 'ablate', 'json', 'backend', 'device', 'precision', 'threads'],
   ablate: [
     ...['config', 'seeds', 'bases', 'variants', 'test', 'out', 'bases-dir', 'resume', 'quick'],
     ...['backend', 'device', 'precision', 'threads'],
@@ -39,6 +39,7 @@ const FROZEN: Readonly<Record<string, readonly string[]>> = {
   'config print': ['config', 'json'],
   'data synth': ['out', 'seed', 'train', 'validation', 'test', 'json'],
   'data validate': ['json'],
+  'data scan': ['root', 'jobs', 'json', 'quarantine'],
   'bench build': ['records', 'out', 'seed', 'json'],
   'weights random': ['like', 'out', 'seed', 'dtype', 'layout', 'tokenizer', 'scale', 'json'],
   'weights inspect': ['json'],
@@ -50,7 +51,11 @@ const FROZEN: Readonly<Record<string, readonly string[]>> = {
   'weights export-peft': ['checkpoint', 'out', 'layout', 'base-model', 'json'],
   'weights import-peft': ['adapter', 'base', 'out', 'config', 'json'],
 };
-const POSITIONALS: Readonly<Record<string, string>> = { 'data validate': 'FILE', 'weights inspect': 'PATH' };
+const POSITIONALS: Readonly<Record<string, string>> = {
+  'data validate': 'FILE',
+  'data scan': 'FILE',
+  'weights inspect': 'PATH',
+};
 
 const TAKES_OVERRIDES = ['plan', 'features', 'train', 'ablate', 'config print'];
 

@@ -31,6 +31,28 @@ describe('mimic data validate', () => {
     expect(JSON.parse(stdout)).toEqual({ file, records: 1, comments: 1 });
   });
 
+  it('counts conversations by what they are about, and names what is wrong with one', async () => {
+    const talk = (value: string) => [
+      { from: 'human', value },
+      { from: 'gpt', value: 'A cat.' },
+    ];
+    const lines = [
+      record('a'),
+      JSON.stringify({ id: 'b', image: 'b.jpg', conversations: talk('<image>\nWhat?') }),
+      JSON.stringify({ id: 'c', conversations: talk('What is soft?') }),
+    ];
+    const { file, stderr } = await validate(lines);
+    expect(stderr).toBe(
+      `${file}: 3 records with 1 comments and 2 conversations (0 of video, 1 of pictures, 1 of text alone), no error\n`,
+    );
+    expect(JSON.parse((await validate(lines, '--json')).stdout)).toMatchObject({
+      conversations: { video: 0, pictures: 1, 'text alone': 1 },
+    });
+    const wrong = await validate([JSON.stringify({ id: 'b', conversations: talk('<image>\nWhat?') })]);
+    expect(wrong.exitCode).toBe(2);
+    expect(wrong.stderr).toContain(`${file}:1: conversations.0.value: got <image>, and the record names none`);
+  });
+
   it('names every wrong line and key, and exits with 2', async () => {
     const { file, exitCode, stderr } = await validate([record('a', { title: 7 }), '{"id":', record('a')]);
     expect(exitCode).toBe(2);

@@ -27,7 +27,19 @@ describe('mimic doctor', () => {
     const names = (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name);
     const machineIndependent = names.filter((name) => !/^(GPU|GEMM|cuda:)/.test(name));
     expect(machineIndependent).toEqual([
-      ...['Node', 'machine', 'CPU', 'ffmpeg', 'C++ compiler', 'NVIDIA driver', 'NVRTC', 'cuBLASLt', 'NCCL', 'backend'],
+      ...[
+        'Node',
+        'machine',
+        'CPU',
+        'ffmpeg',
+        'C++ compiler',
+        'NVIDIA driver',
+        'NVRTC',
+        'cuBLASLt',
+        'NCCL',
+        'Open MPI',
+        'backend',
+      ],
       ...['@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'],
       ...FAMILIES.map((family) => `cpu: ${family}`),
     ]);

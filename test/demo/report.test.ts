@@ -18,7 +18,7 @@ describe('report', () => {
     ];
     const options = { title: 'a < b', xLabel: 'step', yLabel: 'loss', yRange: [0, 1] as const };
     const svg = lineChart([{ label: 'l', points, className: 'loss' }], options);
-    expect(svg).toContain('points="44.0,28.0 408.0,186.0"');
+    expect(svg).toContain('points="56.0,28.0 408.0,186.0"');
     expect(svg).toContain('a &lt; b');
     expect(svg).not.toContain('NaN');
   });

@@ -6,6 +6,7 @@ Work is prepared when it differs from the line before, whose tensors are freed f
 repeats, as on the other side.
 """
 
+import gc
 import json
 import os
 import sys
@@ -69,6 +70,64 @@ def layer(tokens, backward, **sizes):
     return lambda: torch.autograd.grad(block(x, tables, None), wanted, dy)
 
 
+def train_step(batch, tokens, steps, loraRank, loraAlpha, device="cuda", **sizes):
+    """A LoRA step as transformers + peft users write it: SDPA, gradient checkpointing, bf16 by autocast as Trainer does it.
+
+    Llama's shape is InternLM2's, with wqkv in three.
+    """
+    from peft import LoraConfig, get_peft_model
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        hidden_size=sizes["hiddenSize"],
+        intermediate_size=sizes["intermediateSize"],
+        num_hidden_layers=sizes["numLayers"],
+        num_attention_heads=sizes["numHeads"],
+        num_key_value_heads=sizes["numKvHeads"],
+        vocab_size=sizes["vocabSize"],
+        rms_norm_eps=sizes["normEps"],
+        max_position_embeddings=sizes["maxPositions"],
+        attn_implementation="sdpa",
+        use_cache=False,
+    )
+    torch.set_default_dtype(BF16)
+    with torch.device(device):
+        model = LlamaForCausalLM(config)
+    torch.set_default_dtype(torch.float32)
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.enable_input_require_grads()
+    targets = ["q_proj", "k_proj", "v_proj", "o_proj"]
+    model = get_peft_model(model, LoraConfig(r=loraRank, lora_alpha=loraAlpha, lora_dropout=0.0, target_modules=targets))
+    model.train()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-4, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
+    ids = torch.randint(0, sizes["vocabSize"], (batch, tokens), device=device)
+    losses = []
+
+    def run():
+        with torch.autocast(device, BF16):
+            loss = model(input_ids=ids, labels=ids).loss
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        losses.append(loss.item())
+
+    run()
+    if device == "cpu":
+        return {"ms": 0, "peakBytes": 0, "value": losses[-1]}
+    return {"ms": timed(run, steps), "peakBytes": torch.cuda.max_memory_allocated(), "value": losses[-1]}
+
+
+def free():
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    return {"ms": 0}
+
+
+# These answer by themselves; the others give what is to be timed.
+WHOLE = {"train_step": train_step, "free": free}
 WORK = {"matmul": matmul, "attention": attention, "layer": layer}
 
 
@@ -89,6 +148,11 @@ def main():
     for line in sys.stdin:
         request = json.loads(line)
         repeats, name = request.pop("repeats"), request.pop("do")
+        if name in WHOLE:
+            key, run = None, None
+            torch.cuda.empty_cache()
+            print(json.dumps(WHOLE[name](**request)), flush=True)
+            continue
         wanted = (name, json.dumps(request))
         if wanted != key:
             run = None

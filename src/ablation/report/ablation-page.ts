@@ -143,7 +143,7 @@ function basesHtml({ bases, runs }: Ablation, estimates: Estimates, table: Table
         const ofBase = values.filter((_, i) => own[i]?.base === name);
         if (ofBase.length === 0) return '<td class="num">-</td>';
         const mean = ofBase.reduce((sum, x) => sum + x, 0) / ofBase.length;
-        const range = `${percent(Math.min(...ofBase))} to ${percent(Math.max(...ofBase))}`;
+        const range = `${percent(Math.min(...ofBase))}–${percent(Math.max(...ofBase))}`;
         return `<td class="num">${percent(mean)}<span class="range">${range}</span></td>`;
       }),
     );

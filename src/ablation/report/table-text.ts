@@ -78,9 +78,11 @@ export function provenanceText(ablation: Ablation): string {
   const { configFile, overrides, steps, seeds, bases, runs, failures, commit, machine, backend, seconds } = ablation;
   const videos = bases.map(({ questions }) => new Set(questions.map(({ videoId }) => videoId)).size);
   const questions = bases.map(({ questions: asked }) => asked.length);
+  const failed = runs.reduce((sum, { choices }) => sum + choices.split('-').length - 1, 0);
   const notes = [
     ablation.quick ? 'QUICK SIZES: these figures show the path, not the scores.' : '',
     ablation.interrupted ? 'INTERRUPTED: some runs are missing.' : '',
+    failed > 0 ? `${failed} questions could not be asked and count as wrong.` : '',
     ...failures.map((failure) => `FAILED: ${runName(failure)}: ${failure.message}`),
     ...bases.flatMap(({ name, stages }) =>
       stages

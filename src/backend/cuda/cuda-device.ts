@@ -282,6 +282,12 @@ export class CudaDevice implements Device, WorkQueue {
     return this.modules.compiled - before;
   }
 
+  /** Returns what is kept for reuse to the driver, for another process on the GPU: slow, so never between stages. */
+  releaseCached(): void {
+    this.synchronize();
+    this.memory.trim();
+  }
+
   stats(): DeviceStats {
     const { liveBytes, peakBytes, cachedBytes } = this.memory;
     return {

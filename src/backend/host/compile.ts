@@ -34,7 +34,7 @@ export interface BuiltLibrary {
 }
 
 /** $CXX, else the first of g++, clang++, c++ that answers. */
-async function findCompiler(): Promise<{ command: string[]; version: string }> {
+export async function findCompiler(): Promise<{ command: string[]; version: string }> {
   const chosen = process.env['CXX']?.trim();
   const candidates = chosen ? [chosen.split(/\s+/)] : [['g++'], ['clang++'], ['c++']];
   const failures: unknown[] = [];
@@ -88,8 +88,8 @@ async function inParallel<T>(items: readonly T[], job: (item: T) => Promise<void
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
 }
 
-function cacheFolder(): string {
-  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mimic-chat', 'kernels');
+export function cacheFolder(name = 'kernels'): string {
+  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mimic-chat', name);
 }
 
 /**

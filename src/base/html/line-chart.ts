@@ -25,7 +25,7 @@ export interface ChartOptions {
 
 const WIDTH = 420;
 const PLOT_HEIGHT = 220;
-const MARGIN = { left: 44, right: 12, top: 28, bottom: 34 };
+const MARGIN = { left: 56, right: 12, top: 28, bottom: 34 };
 const LEGEND_ROW = 16;
 /** Of the chart's font, pixels; a little too wide rather than too narrow. */
 const CHARACTER_WIDTH = 6.2;
@@ -86,14 +86,15 @@ export function rangeOf(series: readonly Series[]): [number, number] {
   // From 0 where that costs little of the height.
   if (low >= 0 && low < 0.5 * high) return [0, niceCeiling(high)];
   const step = 10 ** Math.floor(Math.log10(Math.max(high - low, high * 1e-3)));
-  return [Math.floor(low / step) * step, Math.ceil((high * 1.0001) / step) * step];
+  // 2.13 / 0.01 is 212.99999999999997.
+  return [Math.floor(low / step + 1e-6) * step, Math.ceil((high * 1.0001) / step) * step];
 }
 
 function legendOf(series: readonly Series[]): { rows: number; svg: string } {
   let x = MARGIN.left;
   let row = 1;
   const entries = series.map(({ label, className }) => {
-    const width = 26 + label.length * CHARACTER_WIDTH;
+    const width = 34 + label.length * CHARACTER_WIDTH;
     if (x > MARGIN.left && x + width > WIDTH) [x, row] = [MARGIN.left, row + 1];
     const y = PLOT_HEIGHT + (row - 1) * LEGEND_ROW + 8;
     const key = `<g class="series ${className}"><line x1="${x}" x2="${x + 14}" y1="${y}" y2="${y}"/></g>`;
@@ -128,7 +129,7 @@ function niceCeiling(value: number): number {
 
 function formatTick(value: number): string {
   const size = Math.abs(value);
-  if (size > 0 && size < 0.01) return value.toExponential(1).replace('.0e', 'e');
+  if (size > 0 && size < 0.01) return value.toExponential(2).replace(/\.?0+e/, 'e');
   if (size >= 10_000) return compactCount(value);
   // Zeros of rounding: 0.6000000000000001 is 0.6.
   return size >= 10 ? String(Number(value.toFixed(1))) : Number.isInteger(value) ? String(value) : value.toFixed(2);

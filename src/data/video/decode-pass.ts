@@ -1,10 +1,14 @@
-import { type CommandRequest, ffmpegCommand } from './ffmpeg-command.js';
+import { argumentsOf, type CommandRequest, ffmpegCommand } from './ffmpeg-command.js';
 import { ffmpegFailure } from './ffmpeg-failure.js';
 import { FfmpegLog, type StreamHeader } from './ffmpeg-log.js';
 import type { PictureSink } from './frame-sink.js';
 import type { VideoLimits } from './limits.js';
 import { runFfmpeg } from './run-ffmpeg.js';
 import { videoError } from './video-error.js';
+import type { WarmFfmpeg } from './warm/warm-ffmpeg.js';
+
+/** Raw pictures have no times, so a varying frame rate rounds two of them to one: nothing is wrong with the file. */
+const OF_OUTPUT = /to muxer in stream/;
 
 export interface PassRequest extends CommandRequest {
   /** As the caller wrote it, for messages. */
@@ -12,12 +16,16 @@ export interface PassRequest extends CommandRequest {
   /** Frames the stream must have; undefined when nothing declares a number. */
   readonly frameCount?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Default: an ffmpeg process is started. */
+  readonly warm?: WarmFfmpeg | undefined;
 }
 
 export interface PassResult {
   readonly header: StreamHeader;
   /** One per decoded frame, kept or not. */
   readonly timesSec: Float64Array;
+  /** What ffmpeg logged as errors and got over: every frame came all the same. */
+  readonly repairs: readonly string[];
 }
 
 /**
@@ -34,7 +42,8 @@ export async function decodePass(request: PassRequest, sink: PictureSink): Promi
   let timer: NodeJS.Timeout | undefined;
   let stopped: Error | undefined;
 
-  const run = runFfmpeg(ffmpegCommand(request, sink), sink, (line) => {
+  const command = ffmpegCommand(request, sink);
+  const onLine = (line: string) => {
     const opening = log.header === undefined;
     log.push(line);
     if (log.header !== undefined && opening) {
@@ -45,7 +54,8 @@ export async function decodePass(request: PassRequest, sink: PictureSink): Promi
     if ((log.timesUs.at(-1) ?? 0) > limits.maxDurationSec * 1e6) stop(tooLong(path, limits.maxDurationSec));
     if (log.chars > limits.maxLogBytes)
       stop(videoError('DAMAGED', path, `ffmpeg logged over ${limits.maxLogBytes} bytes`));
-  });
+  };
+  const run = request.warm?.run(argumentsOf(command), sink, onLine) ?? runFfmpeg(command, sink, onLine);
   setDeadline(limits.headerTimeoutMs, 'opening the file');
   const onAbort = () => stop(videoError('ABORTED', path, 'decoding was aborted', { cause: signal?.reason }));
   signal?.addEventListener('abort', onAbort);
@@ -61,7 +71,7 @@ export async function decodePass(request: PassRequest, sink: PictureSink): Promi
   checkFrames(request, log, timesSec);
   const complaint = sink.complaint(keep?.length ?? timesSec.length);
   if (complaint !== undefined) throw videoError('DAMAGED', path, complaint);
-  return { header: log.header, timesSec };
+  return { header: log.header, timesSec, repairs: log.errors.filter((line) => !OF_OUTPUT.test(line)) };
 
   /** The first reason is the one reported. */
   function stop(reason: Error | undefined): void {

@@ -13,6 +13,7 @@ import { Pool } from './pool.js';
 import type { SamplingConfig } from './sampling.js';
 import { selectFrames } from './select-frames.js';
 import { videoError } from './video-error.js';
+import { warmFfmpeg } from './warm/shared.js';
 
 export interface VideoSource {
   /** Stored picture in pixels, before rotation. */
@@ -35,6 +36,8 @@ export interface DecodedVideo extends VideoFrames {
   readonly source: VideoSource;
   /** What a cap left out of the temporal branch. */
   readonly capped?: string;
+  /** Errors that ffmpeg got over. */
+  readonly repairs: readonly string[];
 }
 
 export interface DecodeOptions {
@@ -42,6 +45,8 @@ export interface DecodeOptions {
   readonly signal?: AbortSignal;
   /** Bounds concurrent ffmpeg processes; one pool of a slot per CPU is shared by default. */
   readonly pool?: Pool;
+  /** Forks a warm ffmpeg where it can instead of starting one: for many short clips, see warm/. */
+  readonly warm?: boolean;
 }
 
 const sharedPool = new Pool(availableParallelism());
@@ -78,7 +83,9 @@ export async function decodeVideo(
   if (declaredFrames !== undefined && declaredFrames > limits.maxFrames) {
     throw videoError('TOO_LONG', path, `the video declares ${declaredFrames} frames, the limit is ${limits.maxFrames}`);
   }
-  const request = { path, file, sampling, limits, signal, binary: await ffmpegBinary() };
+  const binary = await ffmpegBinary();
+  const warm = options.warm ? await warmFfmpeg(binary) : undefined;
+  const request = { path, file, sampling, limits, signal, binary, warm };
   const frameBytes = sampling.size ** 2 * 3;
 
   try {
@@ -144,7 +151,7 @@ export async function decodeVideo(
     return kept.length === plan.frameCount ? undefined : kept;
   }
 
-  function describe({ header, timesSec }: PassResult, plan: FramePlan, frames: VideoFrames): DecodedVideo {
+  function describe({ header, timesSec, repairs }: PassResult, plan: FramePlan, frames: VideoFrames): DecodedVideo {
     const frameCount = timesSec.length;
     const spanSec = (timesSec[frameCount - 1] ?? 0) - (timesSec[0] ?? 0);
     const avgFps = spanSec > 0 ? Math.round(((frameCount - 1) / spanSec) * 1000) / 1000 : header.fps;
@@ -153,6 +160,7 @@ export async function decodeVideo(
       path,
       source: { ...picture, durationSec, avgFps, frameCount, ...(declaredFrames ? { declaredFrames } : {}) },
       ...frames,
+      repairs,
       ...(plan.capped === undefined ? {} : { capped: plan.capped }),
     };
   }

@@ -67,6 +67,14 @@ export function ffmpegCommand(request: CommandRequest, sink: Writable): FfmpegCo
   });
 }
 
+/** What fluent-ffmpeg would start ffmpeg with. */
+export function argumentsOf(command: FfmpegCommand): string[] {
+  const getter: unknown = Reflect.get(command, '_getArguments');
+  if (typeof getter !== 'function') throw new TypeError('fluent-ffmpeg has no _getArguments: another version?');
+  const args: unknown = getter.call(command);
+  return Array.isArray(args) ? args.map(String) : [];
+}
+
 /** Timestamps of every decoded frame to the log, in microseconds; then selection, and crop and scale or colours alone. */
 function filters({ sampling: { size, resize }, keep, output }: CommandRequest): string {
   const kernel = { bicubic: 'bicubic:param0=0:param1=0.5', area: 'area', bilinear: 'bilinear' }[resize];

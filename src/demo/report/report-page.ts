@@ -1,11 +1,11 @@
 /** demo/report.html: one file, no script, nothing fetched. */
 import { formatDuration } from '../../base/format.js';
-import type { Accuracy, Scores } from '../../eval/score.js';
 import { escapeHtml } from '../../base/html/escape-html.js';
-import { frameStrip } from './frame-strip.js';
 import { lineChart } from '../../base/html/line-chart.js';
+import { htmlPage } from '../../base/html/page.js';
+import type { Accuracy, Scores } from '../../eval/score.js';
+import { frameStrip } from './frame-strip.js';
 import type { DemoReport, StageCurve } from './report-data.js';
-import { STYLE } from '../../base/html/style.js';
 
 export async function reportPage(report: DemoReport): Promise<string> {
   const { model, questions } = report.scores;
@@ -25,11 +25,7 @@ export async function reportPage(report: DemoReport): Promise<string> {
     '<p class="note">Eight of the frames of each clip (every fourth one: the eight that the spatial branch sees look alike on purpose), what is true of it, and three comments sampled at temperature 0.8.</p>',
     ...(await Promise.all(report.comments.map(commentCard))),
   ];
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>MIMIC-Chat demo report</title><style>${STYLE}</style></head>
-<body><main>${body.join('\n')}</main></body></html>
-`;
+  return htmlPage({ title: 'MIMIC-Chat demo report', body });
 }
 
 function card(label: string, value: string, note: string): string {

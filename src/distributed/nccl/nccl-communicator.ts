@@ -67,7 +67,10 @@ export class NcclCommunicator implements Communicator {
   }
 
   allReduceSum(buffer: Summable): void {
-    if (!isDevice(buffer)) return this.options.control.allReduceSum(buffer);
+    if (!isDevice(buffer)) {
+      this.options.control.allReduceSum(buffer);
+      return;
+    }
     const { address, length } = buffer;
     this.queue('ncclAllReduce', (stream) =>
       this.calls.ncclAllReduce(address, address, length, NCCL.float32, NCCL.sum, this.handle, stream),
@@ -75,16 +78,24 @@ export class NcclCommunicator implements Communicator {
   }
 
   reduceScatterSum(whole: Summable, part: Summable): void {
-    const [from, to] = this.onDevice(whole, part, 'reduceScatterSum') ?? [];
-    if (from === undefined || to === undefined) return this.options.control.reduceScatterSum(whole, part);
+    const addresses = this.onDevice(whole, part, 'reduceScatterSum');
+    if (addresses === undefined) {
+      this.options.control.reduceScatterSum(whole, part);
+      return;
+    }
+    const [from, to] = addresses;
     this.queue('ncclReduceScatter', (stream) =>
       this.calls.ncclReduceScatter(from, to, part.length, NCCL.float32, NCCL.sum, this.handle, stream),
     );
   }
 
   allGather(part: Shared, whole: Shared): void {
-    const [to, from] = this.onDevice(whole, part, 'allGather') ?? [];
-    if (from === undefined || to === undefined) return this.options.control.allGather(part, whole);
+    const addresses = this.onDevice(whole, part, 'allGather');
+    if (addresses === undefined) {
+      this.options.control.allGather(part, whole);
+      return;
+    }
+    const [to, from] = addresses;
     this.queue('ncclAllGather', (stream) =>
       this.calls.ncclAllGather(from, to, part.length, NCCL.float32, this.handle, stream),
     );
@@ -95,7 +106,10 @@ export class NcclCommunicator implements Communicator {
   }
 
   broadcast(buffer: Shared, root: number): void {
-    if (!isDevice(buffer)) return this.options.control.broadcast(buffer, root);
+    if (!isDevice(buffer)) {
+      this.options.control.broadcast(buffer, root);
+      return;
+    }
     const { address, length } = buffer;
     this.queue('ncclBroadcast', (stream) =>
       this.calls.ncclBroadcast(address, address, length, NCCL.float32, root, this.handle, stream),

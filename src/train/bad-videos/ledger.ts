@@ -68,11 +68,7 @@ export class BadVideoLedger {
    * @param samples all of the step, in the order of the plan
    * @param outcomes one a sample
    */
-  settle(
-    step: number,
-    samples: readonly Pick<BadVideo, 'id' | 'path'>[],
-    outcomes: readonly Outcome[],
-  ): Settled {
+  settle(step: number, samples: readonly Pick<BadVideo, 'id' | 'path'>[], outcomes: readonly Outcome[]): Settled {
     const found: BadVideo[] = [];
     let longest = this.inARow;
     for (const [i, { id, path }] of samples.entries()) {

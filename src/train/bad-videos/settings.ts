@@ -16,7 +16,9 @@ export const BadVideoSettings = z.object({
     .min(0)
     .max(1)
     .default(0.01)
-    .describe('the run ends when more than this share of its videos turned out bad; those listed in `quarantine` do not count'),
+    .describe(
+      'the run ends when more than this share of its videos turned out bad; those listed in `quarantine` do not count',
+    ),
   badVideoMaxInARow: z
     .int()
     .positive()

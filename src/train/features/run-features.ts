@@ -61,7 +61,7 @@ export async function runFeatures({
     const { maxTiles, thumbnail } = config.model.spatial;
     const filled = await fillCache(videos, {
       ...{ model, cache, jobs: slots },
-      frames: (input) => openVideo(input, sampling, { pool, tiles: { maxTiles, thumbnail } }),
+      frames: (input) => openVideo(input, sampling, { pool, tiles: { maxTiles, thumbnail }, warm: true }),
       onProgress: (counts) => progress.update(doneOf(counts), describe(counts)),
     });
     const seconds = (performance.now() - started) / 1000;

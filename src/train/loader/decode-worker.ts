@@ -44,7 +44,7 @@ function mayDecode(): boolean {
 
 async function decode({ number, input }: DecodeTask): Promise<void> {
   try {
-    const { kind = 'video', spatial, temporal } = await openVideo(input, sampling, { tiles });
+    const { kind = 'video', spatial, temporal } = await openVideo(input, sampling, { tiles, warm: true });
     const frames = { kind, spatial, temporal };
     const kib = Math.ceil((spatial.data.length + temporal.data.length) / 1024);
     Atomics.add(counters, SHARED.heldKiB, kib);

@@ -55,7 +55,7 @@ export function startDecoding(options: DecodeWorkersOptions): Decoding {
   const { sampling, tiles, workers, entry = new URL('./decode-worker.js', import.meta.url) } = options;
   if (existsSync(fileURLToPath(entry))) return new DecodeWorkers(options, entry);
   const pool = new Pool(workers);
-  return { frames: (input) => openVideo(input, sampling, { pool, tiles }), close: async () => undefined };
+  return { frames: (input) => openVideo(input, sampling, { pool, tiles, warm: true }), close: async () => undefined };
 }
 
 class DecodeWorkers implements Decoding {

@@ -49,7 +49,12 @@ export class Curve {
 
 function merged(a: CurvePoint, b: CurvePoint): CurvePoint {
   const steps = a.steps + b.steps;
-  const values = a.values.map((value, i) => (value * a.steps + (b.values[i] ?? 0) * b.steps) / steps);
+  const values = a.values.map((value, i) => {
+    const other = b.values[i] ?? Number.NaN;
+    // A step without videos has no loss; it must not take its neighbours' away.
+    if (!Number.isFinite(value)) return other;
+    return Number.isFinite(other) ? (value * a.steps + other * b.steps) / steps : value;
+  });
   return { step: b.step, values, steps };
 }
 
@@ -61,6 +66,11 @@ export class MovingMean {
   /** @param horizon how many values count, about */
   constructor(private readonly horizon: number) {}
 
+  /** NaN before the first. */
+  get value(): number {
+    return this.weight === 0 ? Number.NaN : this.sum / this.weight;
+  }
+
   /** @param count of equal values at once. @returns the mean with it */
   add(value: number, count = 1): number {
     if (Number.isFinite(value)) {
@@ -68,6 +78,6 @@ export class MovingMean {
       this.sum = this.sum * kept + value * (1 - kept);
       this.weight = this.weight * kept + 1 - kept;
     }
-    return this.weight === 0 ? Number.NaN : this.sum / this.weight;
+    return this.value;
   }
 }

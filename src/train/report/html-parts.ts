@@ -1,7 +1,8 @@
 /** Small pieces of HTML that the sections of a report share. */
+import { escapeHtml } from '../../base/html/escape-html.js';
 
 /** @param cells HTML, escaped by the caller. @param head a name that begins with # is of a column of numbers */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[], className = ''): string {
   const isNumber = head.map((name) => name.startsWith('#'));
   const name = (text: string) => text.replace(/^#/, '');
   const hasHead = head.some((text) => name(text) !== '');
@@ -13,7 +14,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
     return `<tr>${first}${others.join('')}</tr>`;
   });
   const top = hasHead ? `<thead><tr>${headCells.join('')}</tr></thead>` : '';
-  return `<table>${top}<tbody>${lines.join('')}</tbody></table>`;
+  const kind = className === '' ? '' : ` class="${className}"`;
+  return `<table${kind}>${top}<tbody>${lines.join('')}</tbody></table>`;
 }
 
 /** A table wider than the screen scrolls by itself, not the page. */
@@ -40,4 +42,9 @@ export function spread<T>(items: readonly T[], count: number): T[] {
   return Array.from({ length: count }, (_, i) => items[Math.round((i * (items.length - 1)) / (count - 1))]).filter(
     (item) => item !== undefined,
   );
+}
+
+/** A path, key or list that may be broken where a reader would break it. */
+export function breakable(text: string): string {
+  return escapeHtml(text).replace(/[/._,]/g, '$&<wbr>');
 }

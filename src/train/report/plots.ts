@@ -42,7 +42,7 @@ export function plotsOf(history: RunHistory): Plot[] {
     single('tokens-per-second', column(history, 'tokensPerSec'), { title: 'Tokens a second', yLabel: 'tok/s' }),
     single('data-wait', wait, {
       ...{ title: 'Waiting for data, % of the step', yLabel: '%' },
-      yRange: [0, Math.max(10, ...wait.map(({ y }) => y).filter(Number.isFinite))],
+      yRange: [0, [10, 50].find((top) => wait.every(({ y }) => !(y > top))) ?? 100],
     }),
   ];
 }
@@ -97,8 +97,7 @@ function withoutSpikes(points: readonly Point[]): number {
     .filter(Number.isFinite)
     .sort((a, b) => a - b);
   const common = sorted[Math.floor(0.98 * (sorted.length - 1))] ?? 1;
-  const [, top] = rangeOf([
-    { label: '', className: '', points: [{ x: 0, y: Math.min(sorted.at(-1) ?? 1, 2 * common) }] },
-  ]);
+  const ends = [0, Math.min(sorted.at(-1) ?? 1, 2 * common)].map((y) => ({ x: 0, y }));
+  const [, top] = rangeOf([{ label: '', className: '', points: ends }]);
   return top;
 }

@@ -6,7 +6,7 @@ import type { BadVideo } from '../bad-videos/bad-video.js';
 import type { RunConfig } from '../config.js';
 import { grouped, startupTotals } from '../startup-table.js';
 import { changedSettings } from './changed-settings.js';
-import { card, percent, scrolling, shownOf, table } from './html-parts.js';
+import { breakable, card, percent, scrolling, shownOf, table } from './html-parts.js';
 import { MEAN_STYLE, type Plot } from './plots.js';
 import { probeSection } from './probe-section.js';
 import type { RunHistory } from './run-history.js';
@@ -23,18 +23,19 @@ export interface RunSummary {
 const MAX_BAD_VIDEOS = 200;
 
 const STYLE = `
-.scroll { overflow-x: auto; } .scroll td, .scroll th { overflow-wrap: anywhere; } .scroll .num, .scroll thead th { overflow-wrap: normal; }
+.scroll { overflow-x: auto; } .scroll td, .scroll th { overflow-wrap: break-word; } .scroll td { max-width: 420px; }
 .charts { grid-template-columns: repeat(auto-fit, minmax(min(380px, 100%), 1fr)); }
 .card .value { font-size: 26px; }
+.settings td:nth-child(4) { font-size: 0.87em; color: var(--muted); } @media screen { .settings td:nth-child(4) { white-space: nowrap; } }
 td.share { background: linear-gradient(to right, color-mix(in srgb, var(--accent) 26%, transparent) var(--share), transparent var(--share)); }
 td.right { border-left: 2px solid var(--good); border-right: 2px solid var(--good); } td.chosen { font-weight: 700; }
 .probe { border: 1px solid var(--line); border-radius: 10px; padding: 4px 16px 12px; margin: 14px 0; }
 .probe h3 { margin: 10px 0 4px; font-size: 16px; } .probe ol { list-style: upper-alpha; margin: 4px 0 8px; padding-left: 26px; }
 .probe li.answer { color: var(--good); font-weight: 600; } .probe td.comment { min-width: 200px; width: 50%; }
-code { font-size: 0.92em; overflow-wrap: anywhere; }
+code { font-size: 0.92em; }
 .warn { color: var(--s1); }
 @media (max-width: 520px) { .card .value { font-size: 22px; } table { font-size: 13px; } th, td { padding: 5px 6px; } .probe { padding: 2px 10px 8px; } }
-@media print { main { max-width: none; padding: 0; } h2 { break-after: avoid; } .chart, .card, tr { break-inside: avoid; } .probe, table { break-inside: auto; } .scroll { overflow: visible; } }
+@media print { main { max-width: none; padding: 0; } h2 { break-after: avoid; } .chart, .card, tr { break-inside: avoid; } .probe, table { break-inside: auto; } .scroll { overflow: visible; } .scroll table { font-size: 10px; } .scroll td:not(.num), .settings th { overflow-wrap: anywhere; } .scroll td, .scroll th { padding: 3px 4px; } .charts { grid-template-columns: 1fr 1fr; } .cards { grid-template-columns: repeat(4, 1fr); } }
 ${MEAN_STYLE}`;
 
 export function reportPage(summary: RunSummary, plots: readonly Plot[]): string {
@@ -71,7 +72,10 @@ function cards({ validations, spent, end, steps }: RunHistory): string {
     (top, point) => (top === undefined || point.accuracy > top.accuracy ? point : top),
     undefined,
   );
-  const recent = steps.list().slice(-20);
+  const recent = steps
+    .list()
+    .filter(({ values: [loss] }) => Number.isFinite(loss))
+    .slice(-20);
   const counted = recent.reduce((sum, point) => sum + point.steps, 0);
   const loss = recent.reduce((sum, point) => sum + (point.values[0] ?? Number.NaN) * point.steps, 0) / counted;
   const reporting = end?.reportSec !== undefined && end.wallSec ? end.reportSec / end.wallSec : undefined;
@@ -98,12 +102,12 @@ function cards({ validations, spent, end, steps }: RunHistory): string {
 
 function settingsTable({ config, origins }: RunSummary): string {
   const rows = changedSettings(config, origins).map(({ key, value, standard, origin }) => [
-    `<code>${escapeHtml(key)}</code>`,
-    escapeHtml(value),
-    escapeHtml(standard),
-    escapeHtml(origin),
+    `<code>${breakable(key)}</code>`,
+    breakable(value),
+    breakable(standard),
+    breakable(origin),
   ]);
-  return scrolling(table(['setting', 'value', 'default', 'set by'], rows));
+  return scrolling(table(['setting', 'value', 'default', 'set by'], rows, 'settings'));
 }
 
 function partsTable({ starts }: RunHistory): string {
@@ -124,10 +128,10 @@ function dataSection({ config, history, badVideos }: RunSummary): string {
   const start = history.starts.at(-1);
   const { batchSize, accumulate } = config.train;
   const facts = [
-    ['training records', `<code>${escapeHtml(config.data.train ?? '-')}</code>`, grouped(start?.records ?? 0)],
+    ['training records', `<code>${breakable(config.data.train ?? '-')}</code>`, grouped(start?.records ?? 0)],
     [
       'validation questions',
-      `<code>${escapeHtml(config.data.validation ?? '-')}</code>`,
+      `<code>${breakable(config.data.validation ?? '-')}</code>`,
       grouped(start?.questions ?? 0),
     ],
     ['videos an optimizer step', '', grouped(batchSize * accumulate)],
@@ -137,7 +141,7 @@ function dataSection({ config, history, badVideos }: RunSummary): string {
   const shown = badVideos
     .slice(0, MAX_BAD_VIDEOS)
     .map(({ id, path, code, step }) => [
-      ...[escapeHtml(id), escapeHtml(path), `<code>${escapeHtml(code)}</code>`],
+      ...[escapeHtml(id), breakable(path), `<code>${escapeHtml(code)}</code>`],
       step === null ? 'given list' : grouped(step),
     ]);
   return [
@@ -169,7 +173,7 @@ function environmentSection({ starts }: RunHistory): string {
     ['command', environment.commandLine.join(' ')],
     ['folder', environment.folder],
   ];
-  const lines = rows.map(([name = '', value = '']) => [escapeHtml(name), escapeHtml(value)]);
+  const lines = rows.map(([name = '', value = '']) => [escapeHtml(name), breakable(value)]);
   const again = starts.map(
     ({ time, firstStep }) => `${time.slice(0, 19).replace('T', ' ')} UTC after step ${grouped(firstStep)}`,
   );

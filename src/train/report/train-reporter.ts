@@ -8,6 +8,8 @@ import { log } from '../../base/logger.js';
 import { Progress } from '../../base/progress.js';
 import { videoInput } from '../../data/video/open-video.js';
 import type { BadVideo } from '../bad-videos/bad-video.js';
+import { QUARANTINE_NAME } from '../bad-videos/list-file.js';
+import { describeBadVideos } from '../bad-videos/summary.js';
 import { stepFolderName } from '../checkpoint/folder-names.js';
 import type { RunConfig } from '../config.js';
 import { startupRows } from '../startup-table.js';
@@ -36,6 +38,10 @@ export interface ReporterOptions {
   readonly writeJson?: ((line: string) => void) | undefined;
 }
 
+/** Probes and reports together take at most this share of a run; the first two seconds are given. */
+const MAX_SHARE = 0.008;
+const FREE_MS = 2000;
+
 /** Steps that the mean loss of the progress line is over, about. */
 const MEAN_OVER_STEPS = 25;
 
@@ -45,6 +51,7 @@ export class TrainReporter {
   private readonly lossMean = new MovingMean(MEAN_OVER_STEPS);
   private readonly startedMs = performance.now();
   private reportMs = 0;
+  private totalSteps = 0;
   private events: EventLog | undefined;
   private board: TensorBoardWriter | undefined;
   private progress: Progress | undefined;
@@ -74,8 +81,9 @@ export class TrainReporter {
     await writeFileAtomic(join(dir, 'config.sources.json'), json(Object.fromEntries(origins)));
     await writeFileAtomic(join(dir, 'env.json'), json(environment));
     this.badVideos = badVideos;
+    this.totalSteps = totalSteps;
     this.events = new EventLog(join(dir, 'events.jsonl'));
-    this.board = new TensorBoardWriter(join(dir, 'tb'), firstStep > 0 ? { resumeStep: firstStep } : {});
+    this.board = new TensorBoardWriter(join(dir, 'tb'), firstStep > 0 ? { resumeStep: firstStep + 1 } : {});
     if (writeJson === undefined) this.progress = new Progress('train', { total: totalSteps }, firstStep);
     const parts = startupRows(model, { freshFrozenParts, layout: config.prompt.layout });
     const facts = { totalSteps, firstStep, records, questions, name: config.name, seed: config.seed };
@@ -92,7 +100,7 @@ export class TrainReporter {
       this.write('bad video', { ...video });
       log.warnOnce('bad video', `left out from here on: ${video.id} (${video.path}): ${video.code}`);
     }
-    this.scalars(step.step, {
+    const scalars = {
       'train/loss': step.loss,
       'train/gradient norm': step.gradNorm,
       'train/learning rate': step.learningRate,
@@ -101,26 +109,31 @@ export class TrainReporter {
       'speed/data wait share': step.dataWaitSec / step.seconds,
       'memory/GiB': memory.usedBytes / 2 ** 30,
       'data/videos left out': this.badVideos.length,
-    });
+    };
+    // A step whose videos were all bad has no loss.
+    const known = Object.entries(scalars).filter(([, value]) => !Number.isNaN(value));
+    this.board?.scalars(Object.fromEntries(known), step.step);
     if (validation !== undefined) {
       this.write('validation', { step: step.step, ...validation });
-      this.scalars(step.step, {
-        'validation/accuracy': validation.accuracy,
-        'validation/loss': validation.loss,
-        ...Object.fromEntries(Object.entries(validation.byTask).map(([task, value]) => [`validation/${task}`, value])),
-      });
+      const byTask = Object.entries(validation.byTask).map(([task, value]) => [`validation/${task}`, value] as const);
+      const { accuracy, loss } = validation;
+      const scores = { 'validation/accuracy': accuracy, 'validation/loss': loss, ...Object.fromEntries(byTask) };
+      this.board?.scalars(scores, step.step);
       this.progress?.end();
-      log.info(
-        `step ${step.step}: validation accuracy ${validation.accuracy.toFixed(3)}, loss ${validation.loss.toFixed(3)}`,
-      );
+      log.info(`step ${step.step}: validation accuracy ${accuracy.toFixed(3)}, loss ${loss.toFixed(3)}`);
     }
     this.progress?.update(step.step, stepLine(step, { lossMean, memory, skipped: this.badVideos.length }));
     this.reportMs += performance.now() - started;
   }
 
-  /** Asks the probes and brings the report up to date. A report that fails must not end a run. */
+  /**
+   * Asks the probes and brings the report up to date, unless that has become too large a part of the run: then at a later
+   * validation, at the latest the last. A report that fails must not end a run.
+   */
   async validated(validated: ValidatedModel): Promise<void> {
     const started = performance.now();
+    const isDear = this.reportMs > MAX_SHARE * (started - this.startedMs);
+    if (isDear && this.reportMs > FREE_MS && validated.step < this.totalSteps) return;
     try {
       await this.probe(validated);
       await this.report();
@@ -134,6 +147,11 @@ export class TrainReporter {
     const best = result.best === null ? '' : `, best ${result.best.accuracy.toFixed(3)} at step ${result.best.step}`;
     this.progress?.end();
     log.info(`${result.reason} after step ${result.steps} of ${result.totalSteps}${best}`);
+    if (result.badVideos.length > 0) {
+      log.warn(
+        `${result.badVideos.length} videos left out (${QUARANTINE_NAME}):\n${describeBadVideos(result.badVideos)}`,
+      );
+    }
     log.info(`checkpoint: ${result.checkpointDir}`);
     const wallSec = (performance.now() - this.startedMs) / 1000;
     this.write('end', { ...result, reportSec: this.reportMs / 1000, wallSec });
@@ -181,7 +199,9 @@ export class TrainReporter {
     }
     this.write('probe', { step, answers });
     await mkdir(join(this.dir, 'samples'), { recursive: true });
-    await writeFileAtomic(join(this.dir, 'samples', `${stepFolderName(step)}.md`), probeMarkdown(step, answers));
+    await writeFileAtomic(join(this.dir, 'samples', `${stepFolderName(step)}.md`), probeMarkdown(step, answers), {
+      durable: false,
+    });
   }
 
   private async report(): Promise<void> {
@@ -193,10 +213,6 @@ export class TrainReporter {
   private write(event: string, fields: Readonly<Record<string, unknown>>): void {
     this.events?.write(event, fields);
     this.options.writeJson?.(`${JSON.stringify({ event, ...fields })}\n`);
-  }
-
-  private scalars(step: number, values: Readonly<Record<string, number>>): void {
-    for (const [tag, value] of Object.entries(values)) this.board?.scalar(tag, value, step);
   }
 }
 

@@ -9,7 +9,10 @@ import { type RunSummary, reportPage } from './report-page.js';
 export async function writeReport(dir: string, summary: RunSummary): Promise<void> {
   const plots = plotsOf(summary.history);
   await mkdir(join(dir, 'plots'), { recursive: true });
-  for (const plot of plots) await writeFileAtomic(join(dir, 'plots', `${plot.name}.svg`), standaloneSvg(plot));
-  await writeFileAtomic(join(dir, 'report.html'), reportPage(summary, plots));
-  await writeFileAtomic(join(dir, 'MODEL_CARD.md'), modelCard(summary));
+  const files = [
+    ...plots.map((plot) => [join('plots', `${plot.name}.svg`), standaloneSvg(plot)] as const),
+    ['report.html', reportPage(summary, plots)] as const,
+    ['MODEL_CARD.md', modelCard(summary)] as const,
+  ];
+  for (const [name, text] of files) await writeFileAtomic(join(dir, name), text, { durable: false });
 }

@@ -6,13 +6,17 @@ import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../../src/backend/select.js';
 import { Rng } from '../../../src/base/rng.js';
 import { openGroup } from '../../../src/distributed/open-communicator.js';
+import { withNccl } from '../../../src/distributed/with-nccl.js';
 import { AdamW, type AdamWOptions, type Optimizer } from '../../../src/train/optimizer.js';
 import { Ranks } from '../../../src/train/ranks.js';
 import { ShardedAdamW } from '../../../src/train/sharded-adam-w.js';
 
-const { communicator } = openGroup();
+const [kind = 'native'] = process.argv.slice(2);
+const group = openGroup();
+const backend = kind === 'cpu' ? 'cpu' : 'native';
+await useBackend({ backend, device: kind === 'cuda' ? 'cuda:0' : 'cpu', precision: 'fp32', threads: 1 });
+const communicator = withNccl(group.communicator);
 const { rank, size } = communicator;
-await useBackend({ backend: process.argv[2] === 'cpu' ? 'cpu' : 'native', device: 'cpu', threads: 1 });
 
 /** Sizes that no number of ranks divides; one parameter spans several slices, one is smaller than the padding. */
 const SHAPES: Readonly<Record<string, number[]>> = { a: [5, 7], b: [3], c: [101], d: [2, 2], unused: [6] };
@@ -111,5 +115,5 @@ for (const maxGradNorm of [0, 1]) {
   whole.optimizer.dispose();
   results[`left ${maxGradNorm}`] = tf.memory().numTensors - before - 2 * Object.keys(SHAPES).length;
 }
-process.stdout.write(`${JSON.stringify({ rank, ...results })}\n`);
+process.stdout.write(`${JSON.stringify({ rank, nccl: communicator.name.startsWith('NCCL') ? 1 : 0, ...results })}\n`);
 communicator.dispose();

@@ -48,7 +48,8 @@ async function runAll(options: Omit<TuneOptions, 'resume'>, { resume = false, st
 
 const stepDir = (name: string, step = 6) => join(dir, 'data/checkpoints', name, `step-0000000${step}`);
 const weights = (name: string) => readFileSync(join(stepDir(name), 'model.safetensors'));
-const sums = (steps: readonly TuneStep[]) => steps.map(({ loss, gradNorm, clips, skipped }) => [loss, gradNorm, clips, skipped]);
+const sums = (steps: readonly TuneStep[]) =>
+  steps.map(({ loss, gradNorm, clips, skipped }) => [loss, gradNorm, clips, skipped]);
 const BAD = ['train-2', 'train-5', 'train-6', 'validation-1'];
 
 describe('bad videos in a run', () => {
@@ -111,7 +112,9 @@ describe('bad videos in a run', () => {
       run: { badVideos: { train: { list: [listed[0]], inARow: 0 }, validation: { list: [listed[1]] } } },
     });
     const lines = readFileSync(join(dir, 'data/checkpoints/listed/quarantine.jsonl'), 'utf8').trim().split('\n');
-    expect(lines.map((line): unknown => JSON.parse(line))).toEqual(listed.map((one) => ({ ...one, status: 'quarantined' })));
+    expect(lines.map((line): unknown => JSON.parse(line))).toEqual(
+      listed.map((one) => ({ ...one, status: 'quarantined' })),
+    );
     // Questions about the bad video were not asked.
     const asked = steps.map(({ validation }) => validation?.questions).filter((count) => count !== undefined);
     expect(asked.every((count) => count < 8 && count > 0)).toBe(true);
@@ -144,7 +147,10 @@ describe('bad videos in a run', () => {
       order.push(nameOf(input));
       return run.frames(input);
     };
-    await runAll({ ...(await setUp('order', {}, { batchSize: 1, accumulate: 1, maxSteps: 6, evalEverySteps: 100 })), frames: noting });
+    await runAll({
+      ...(await setUp('order', {}, { batchSize: 1, accumulate: 1, maxSteps: 6, evalEverySteps: 100 })),
+      frames: noting,
+    });
     const holed = await setUp('holed', {}, { batchSize: 1, accumulate: 1, maxSteps: 6, evalEverySteps: 100 });
     const after = await runAll({ ...holed, frames: refusing(holed, [order[0] ?? '']) });
     expect(after.steps[0]).toMatchObject({ step: 1, loss: Number.NaN, clips: 0, skipped: 1, tokens: 0 });
@@ -197,7 +203,9 @@ describe('bad videos in a run', () => {
     const all = Array.from({ length: 10 }, (_, i) => `train-${i}`);
     await expect(runAll({ ...run, frames: refusing(run, all) })).rejects.toMatchObject({
       code: 'E_BAD_VIDEOS',
-      message: expect.stringMatching(/^the videos of 8 samples in a row cannot be used, more than data.badVideoMaxInARow = 5/),
+      message: expect.stringMatching(
+        /^the videos of 8 samples in a row cannot be used, more than data.badVideoMaxInARow = 5/,
+      ),
       hint: expect.stringContaining('disk is mounted'),
     });
   });

@@ -27,7 +27,9 @@ describe('a loss or gradient that is not finite', () => {
 
   const train = { groupByLength: false, saveEverySteps: 1, evalEverySteps: 100, epochs: 1 };
   const hashes = (run: Awaited<ReturnType<typeof prepareRun>>) =>
-    run.model.parameters.trainable().map(({ name, value }) => `${name} ${sha256(Buffer.from(value.dataSync().slice().buffer))}`);
+    run.model.parameters
+      .trainable()
+      .map(({ name, value }) => `${name} ${sha256(Buffer.from(value.dataSync().slice().buffer))}`);
 
   it.each([
     ['E_LOSS_NOT_FINITE', /projector|mlp1/, Number.NaN],

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { packageRoot } from '../../../src/base/package-root.js';
 import { loadLatestCheckpoint } from '../../../src/train/checkpoint.js';
-import { tinyRun } from '../../support/tiny-run.js';
 import { makeMedia } from '../../data/video/media.js';
+import { tinyRun } from '../../support/tiny-run.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'mimic-signals-'));
 const held: ChildProcess[] = [];
@@ -39,7 +39,10 @@ interface Started {
 
 function train(config: string, env: object, ...flags: string[]): Started {
   const words = [join(packageRoot(), 'bin/mimic.js'), 'train', '-c', config, '--threads', '1', ...flags];
-  const child = spawn(process.execPath, words, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, words, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   held.push(child);
   let text = '';
   child.stderr?.on('data', (chunk: Buffer) => {
@@ -87,21 +90,24 @@ describe('mimic train', () => {
     }
   });
 
-  it.each([['SIGTERM'], ['SIGINT']] as const)('on %s finishes the step, saves it and exits with 130', async (signal) => {
-    // The second run goes on where the first one stopped.
-    const before = stepsOf('pictures').filter(({ event }) => event === 'step').length;
-    const run = train(config, {}, ...(before > 0 ? ['--resume'] : []));
-    await run.until(() => stepsOf('pictures').filter(({ event }) => event === 'step').length >= before + 3);
-    run.child.kill(signal);
-    expect(await run.exit, run.stderr()).toBe(130);
-    expect(run.stderr()).toContain(`${signal}: saving after this step; again to stop at once`);
-    const events = stepsOf('pictures');
-    expect(events.at(-1)).toMatchObject({ event: 'end', reason: 'interrupted' });
-    const steps = events.filter(({ event }) => event === 'step').map(({ step }) => step);
-    expect(steps).toEqual(steps.map((_, i) => i + 1));
-    const { latest, skipped } = await loadLatestCheckpoint(join(dir, 'pictures/checkpoints/run'));
-    expect([latest?.checkpoint.step, skipped]).toEqual([steps.at(-1), []]);
-  });
+  it.each([['SIGTERM'], ['SIGINT']] as const)(
+    'on %s finishes the step, saves it and exits with 130',
+    async (signal) => {
+      // The second run goes on where the first one stopped.
+      const before = stepsOf('pictures').filter(({ event }) => event === 'step').length;
+      const run = train(config, {}, ...(before > 0 ? ['--resume'] : []));
+      await run.until(() => stepsOf('pictures').filter(({ event }) => event === 'step').length >= before + 3);
+      run.child.kill(signal);
+      expect(await run.exit, run.stderr()).toBe(130);
+      expect(run.stderr()).toContain(`${signal}: saving after this step; again to stop at once`);
+      const events = stepsOf('pictures');
+      expect(events.at(-1)).toMatchObject({ event: 'end', reason: 'interrupted' });
+      const steps = events.filter(({ event }) => event === 'step').map(({ step }) => step);
+      expect(steps).toEqual(steps.map((_, i) => i + 1));
+      const { latest, skipped } = await loadLatestCheckpoint(join(dir, 'pictures/checkpoints/run'));
+      expect([latest?.checkpoint.step, skipped]).toEqual([steps.at(-1), []]);
+    },
+  );
 
   it('on a second signal quits at once, though its videos never come', async () => {
     const stuck = await writeConfig('stuck', () => ({ video_path: '../clip.mp4' }));
