@@ -43,7 +43,8 @@ function versionsOf(python: string): { peft: string; PyAV: string } | undefined 
 }
 
 function largestDifference(ours: readonly number[], theirs: readonly number[]): number {
-  if (ours.length !== theirs.length) throw new Error(`training: ${ours.length} steps of ours, ${theirs.length} of theirs`);
+  if (ours.length !== theirs.length)
+    throw new Error(`training: ${ours.length} steps of ours, ${theirs.length} of theirs`);
   const differences = ours.map((loss, i) => Math.abs(loss - (theirs[i] ?? Number.NaN)) / Math.abs(theirs[i] ?? 1));
   const largest = Math.max(...differences);
   if (!(largest <= TOLERANCE)) throw new Error(`training: losses ${ours.join()} and PyTorch's ${theirs.join()} differ`);
@@ -60,11 +61,13 @@ async function compare(context: BenchContext, which: TrainingCase, dir: string, 
   const theirs = await Worker.start(python, [peerScript('training/worker.py'), dir, String(threads)]);
   try {
     const last = new Map<string, Trained>();
-    const side = (worker: Worker, what: string): Sample => async () => {
-      const answer = (await worker.ask({ do: what })) as Trained;
-      last.set(what, answer);
-      return answer.ms;
-    };
+    const side =
+      (worker: Worker, what: string): Sample =>
+      async () => {
+        const answer = (await worker.ask({ do: what })) as Trained;
+        last.set(what, answer);
+        return answer.ms;
+      };
     const sides = [side(ours, 'train'), side(theirs, 'pyav'), side(theirs, 'ffmpeg'), side(ours, 'cached')];
     // The warm-up fills the feature cache.
     const [plainMs = 0, pyavMs = 0, ffmpegMs = 0, cachedMs = 0] = await interleaved(sides, {
@@ -72,7 +75,11 @@ async function compare(context: BenchContext, which: TrainingCase, dir: string, 
       warmUp: 1,
     });
     const losses = (what: string) => last.get(what)?.losses ?? [];
-    const pairs = [['train', 'pyav'], ['train', 'ffmpeg'], ['cached', 'pyav']] as const;
+    const pairs = [
+      ['train', 'pyav'],
+      ['train', 'ffmpeg'],
+      ['cached', 'pyav'],
+    ] as const;
     const difference = Math.max(...pairs.map(([a, b]) => largestDifference(losses(a), losses(b))));
     const add = (what: 'train' | 'cached', ourMs: number, peerMs: number, decoder: keyof typeof DECODERS) => {
       const title = what === 'train' ? name.plain : name.cached;

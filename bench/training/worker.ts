@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { useBackend } from '../../src/backend/select.js';
 import type { RunConfig } from '../../src/train/config.js';
+import type { FrameSource } from '../../src/train/features/feature-source.js';
 import { decodingOptions, startDecoding } from '../../src/train/loader/decode-workers.js';
 import { tune } from '../../src/train/tune.js';
 import { trainingCase, trainingConfig, writeCorpus } from './case.js';
@@ -23,8 +24,7 @@ function reply(answer: Record<string, unknown>): void {
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }
 
-async function train(config: RunConfig) {
-  const decoding = startDecoding(decodingOptions(config));
+async function train(config: RunConfig, frames: FrameSource) {
   const sums = { tokens: 0, clips: 0, waitSec: 0 };
   const losses: number[] = [];
   let [started, ended] = [0, 0];
@@ -33,7 +33,7 @@ async function train(config: RunConfig) {
   await tune({
     config,
     resume: false,
-    frames: decoding.frames,
+    frames,
     onStart: () => {
       started = performance.now();
     },
@@ -45,7 +45,6 @@ async function train(config: RunConfig) {
       sums.waitSec += dataWaitSec;
     },
   });
-  await decoding.close();
   await rm(config.out, { recursive: true, force: true });
   const ms = ended - started;
   return { ms, losses, tokens: sums.tokens, clips: sums.clips, waitShare: (1000 * sums.waitSec) / ms };
@@ -54,7 +53,9 @@ async function train(config: RunConfig) {
 async function serve(config: RunConfig, ready: string): Promise<void> {
   const featureCache = { dir: join(dir, 'features'), maxGiB: 10 };
   const cached = { ...config, train: { ...config.train, featureCache } };
-  const runs = { train: () => train(config), cached: () => train(cached) };
+  // Once, as `mimic train` does it.
+  const { frames } = startDecoding(decodingOptions(config));
+  const runs = { train: () => train(config, frames), cached: () => train(cached, frames) };
   reply({ ready });
   for await (const line of createInterface({ input: process.stdin })) {
     const { do: what } = JSON.parse(line) as { do: keyof typeof runs };

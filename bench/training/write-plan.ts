@@ -14,9 +14,12 @@ export async function writePlan(config: RunConfig, dir: string): Promise<void> {
   const run = await prepareRun(config, frames, false);
   try {
     const { model, data, plan, totalSteps } = run;
-    const entries = model.parameters
-      .list()
-      .map(({ name, shape, value }) => ({ name, dtype: 'F32' as const, shape, data: () => value.dataSync<'float32'>() }));
+    const entries = model.parameters.list().map(({ name, shape, value }) => ({
+      name,
+      dtype: 'F32' as const,
+      shape,
+      data: () => value.dataSync<'float32'>(),
+    }));
     await writeSafetensors(join(dir, 'model.safetensors'), entries);
     const steps = Array.from({ length: totalSteps }, (_, step) => {
       const { epoch } = plan.position(step);
@@ -32,7 +35,11 @@ export async function writePlan(config: RunConfig, dir: string): Promise<void> {
     const { beta1, beta2, eps, weightDecay, maxGradNorm, loraLearningRateScale } = config.train;
     const optimizer = { beta1, beta2, eps, weightDecay, maxGradNorm, loraLearningRateScale };
     const trained = model.parameters.trainable().map(({ name }) => name);
-    const sampling = { ...config.video, size: config.model.spatial.imageSize, numFrames: config.model.spatial.numFrames };
+    const sampling = {
+      ...config.video,
+      size: config.model.spatial.imageSize,
+      numFrames: config.model.spatial.numFrames,
+    };
     const { lora, language } = config.model;
     const adapters = { ...lora, targets: loraTargets(language.family, lora.targets) };
     const file = { model: { ...config.model, lora: adapters }, sampling, optimizer, trained, steps };

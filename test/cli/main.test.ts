@@ -67,7 +67,7 @@ describe('mimic refuses, with exit code 2', () => {
     [
       'a group alone',
       ['data'],
-      'mimic data needs a command: mimic data synth or mimic data validate',
+      'mimic data needs a command: mimic data synth or mimic data validate or mimic data scan',
       'mimic data --help',
     ],
     ['a name of Object.prototype', ['constructor'], 'unknown command "constructor"', 'mimic --help'],

@@ -70,7 +70,9 @@ export async function train({ gpu, torch, quick, add }: SectionContext): Promise
     const ms = median([...before.ms, ...(after?.ms ?? [])]);
     const teraflops = (milliseconds: number) => (4 * before.parameters * tokens) / milliseconds / 1e9;
     const share = (milliseconds: number) =>
-      peak === undefined ? 'peak of this card not known' : `${((100 * teraflops(milliseconds)) / peak).toFixed(1)} % MFU`;
+      peak === undefined
+        ? 'peak of this card not known'
+        : `${((100 * teraflops(milliseconds)) / peak).toFixed(1)} % MFU`;
     const name = `8B LoRA step, ${batchSize} x ${tokens / batchSize} tokens`;
     const peerName = 'transformers + peft, SDPA, gradient checkpointing';
     const note =

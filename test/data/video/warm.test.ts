@@ -23,10 +23,16 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const digest = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
-const codeOf = (promise: Promise<unknown>) => promise.then(() => 'none', (error: { code?: string }) => error.code);
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'none',
+    (error: { code?: string }) => error.code,
+  );
 
 describe.runIf(process.platform === 'linux')('the warm ffmpeg', () => {
-  it('gives the frames, times and facts of a process of its own, several at once', { timeout: COMPILE_MS }, async () => {
+  it('gives the frames, times and facts of a process of its own, several at once', {
+    timeout: COMPILE_MS,
+  }, async () => {
     expect((await warmFfmpeg('ffmpeg'))?.isAlive).toBe(true);
     const [cold, warm] = await Promise.all(
       [false, true].map((warm) => Promise.all(clips.map((path) => decodeVideo(path, sampling, { warm })))),

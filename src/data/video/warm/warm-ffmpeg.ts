@@ -183,7 +183,8 @@ export class WarmFfmpeg {
     if (NOT_STARTED.includes(code)) this.settle(id, unavailable('no process could be forked'));
     else if (killed) this.settle(id, failure ?? new Error('ffmpeg was killed'));
     else if (closed === 2) {
-      const problem = signal > 0 ? `was killed with signal ${signal}` : code > 0 ? `exited with code ${code}` : undefined;
+      const problem =
+        signal > 0 ? `was killed with signal ${signal}` : code > 0 ? `exited with code ${code}` : undefined;
       this.settle(id, failure ?? (problem === undefined ? undefined : new Error(`ffmpeg ${problem}`)));
     }
   }
