@@ -46,7 +46,7 @@ export async function makeClips(options: DemoClipsOptions): Promise<DemoClips> {
   // decodeVideo bounds its own processes, so all may be asked for at once.
   const decode = async (record: VideoRecord): Promise<DemoClip> => {
     const path = join(dir, record.video_path ?? '');
-    const video = await decodeVideo(path, sampling, stop);
+    const video = await decodeVideo(path, sampling, { ...stop, warm: true });
     decoding.update(++done);
     return { record, facts: factsOf(record), path, video };
   };

@@ -58,7 +58,7 @@ const sharedPool = new Pool(availableParallelism());
  * Cost, with Debian's ffmpeg 5.1: starting any ffmpeg or ffprobe process takes 70 ms of CPU, decoding 33 frames of 64 x 64
  * takes 3. So there is no ffprobe: the container's own fields are read here (container.ts), the limits are options of the one
  * ffmpeg process, and the header that it logs is checked before any frame is used. Such a clip takes 90 ms of CPU,
- * Node's part included: about 40 s for 840 of them on two free cores, where a probe each would make it 70.
+ * Node's part included, and 17 with `warm`: about 40 s for 840 of them on two free cores, where a probe each would make it 70.
  * A second pass runs only when the frame count is not declared, or `temporal.fps` is set, and all frames exceed the byte
  * budget: the first pass then counts and times, the second keeps the planned frames.
  *
