@@ -107,7 +107,15 @@ describe('the GPU benchmark', () => {
     expect(report.device).toMatch(/^cuda:0 Stub /);
     expect(report.leftOut).toHaveLength(1);
     const sections = report.rows.map(({ name }) => name.split(' ').slice(0, 2).join(' ').replace(/,$/, ''));
-    const expected = ['GEMM bf16', 'attention forward', 'kernel add', '8B layer', '8B decoding', '8B LoRA', '8B choice'];
+    const expected = [
+      'GEMM bf16',
+      'attention forward',
+      'kernel add',
+      '8B layer',
+      '8B decoding',
+      '8B LoRA',
+      '8B choice',
+    ];
     for (const section of expected) {
       expect(sections).toContain(section);
     }

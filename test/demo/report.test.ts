@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { escapeHtml } from '../../src/base/html/escape-html.js';
-import { frameStrip } from '../../src/demo/report/frame-strip.js';
 import { lineChart } from '../../src/base/html/line-chart.js';
+import { frameStrip } from '../../src/demo/report/frame-strip.js';
 import { randomFrames } from '../support/tiny-model.js';
 
 describe('report', () => {
