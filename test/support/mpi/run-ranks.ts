@@ -1,6 +1,7 @@
 /** Programs of test/distributed/ranks under a real mpirun on this machine: shared memory only, more ranks than cores. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '../../..');
@@ -56,7 +57,10 @@ export function runRanks(
   env: Readonly<Record<string, string>> = {},
 ): Promise<RanksResult> {
   const started = performance.now();
-  const child = spawn('mpirun', [...FLAGS, '-n', String(count), process.execPath, program, ...args], {
+  // Of its own: two mpiruns that start at once race for the common one, and one of them ends with "File exists".
+  const session = mkdtempSync(join(tmpdir(), 'mpi-'));
+  const place = ['--mca', 'orte_tmpdir_base', session];
+  const child = spawn('mpirun', [...FLAGS, ...place, '-n', String(count), process.execPath, program, ...args], {
     env: { ...process.env, OMP_NUM_THREADS: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: TIMEOUT_MS,
@@ -69,6 +73,9 @@ export function runRanks(
   }
   return new Promise((done, fail) => {
     child.on('error', fail);
-    child.on('close', (exitCode) => done({ exitCode, output, seconds: (performance.now() - started) / 1000 }));
+    child.on('close', (exitCode) => {
+      rmSync(session, { recursive: true, force: true });
+      done({ exitCode, output, seconds: (performance.now() - started) / 1000 });
+    });
   });
 }
