@@ -74,6 +74,17 @@ export interface AttentionGradProblem extends AttentionProblem {
   readonly dv: number;
 }
 
+/** Bytes of an opened file. */
+export interface FileRange {
+  /** The descriptor may be closed once they are mapped. */
+  readonly fd: number;
+  readonly position: number;
+  readonly bytes: number;
+}
+
+/** `whole`: every byte will be used, so wait until all are there. `rows`: a few rows will be looked up, let them come as they do. */
+export type MappedUse = 'whole' | 'rows';
+
 /** Puts bytes `offset` to `offset + piece.length` of what is copied into `piece`, memory that the device chose. */
 export type FillPiece = (piece: Uint8Array, offset: number) => Promise<void>;
 
@@ -82,7 +93,7 @@ export interface DeviceStats {
   readonly launches: number;
   /** Floating-point operations of matrix products and attention, 2 per multiply-add; causal attention counts in full. */
   readonly matmulFlops: number;
-  /** Bytes in use now, at most so far, and kept for reuse. */
+  /** Bytes in use now, at most so far, and kept for reuse. Mapped files count where they are used as a whole. */
   readonly liveBytes: number;
   readonly peakBytes: number;
   readonly cachedBytes: number;
@@ -117,6 +128,13 @@ export interface Device {
    * when every piece is filled and its copy queued; rejects with the first error of `fill` once no call is under way.
    */
   writePieces(address: number, bytes: number, fill: FillPiece): Promise<void>;
+  /**
+   * Makes bytes of a file device memory without copying them; what is written there later never reaches the file. Resolves
+   * to the address, or 0 where it cannot be done. Absent on devices whose memory is not the processor's.
+   */
+  map?(range: FileRange, use: MappedUse): Promise<number>;
+  /** Gives up what `map` gave, with the same size and use. */
+  unmap?(address: number, bytes: number, use: MappedUse): void;
   /** Copies from the device into `into`, after all queued work. */
   read(address: number, into: HostArray): void;
   /** Queues the kernel of that name in kernels/*.cu with its parameters in the source's order. Throws BackendError E_KERNEL_UNKNOWN. */

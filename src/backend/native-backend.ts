@@ -16,7 +16,15 @@ import {
   util,
 } from '@tensorflow/tfjs-core';
 import { BackendError } from '../base/errors.js';
-import { type Device, type FloatStorage, type HostArray, STORAGE_BYTES, type Storage } from './device.js';
+import {
+  type Device,
+  type FileRange,
+  type FloatStorage,
+  type HostArray,
+  type MappedUse,
+  STORAGE_BYTES,
+  type Storage,
+} from './device.js';
 
 /** A buffer that belongs to a tensor's data and is freed with it (attention's softmax statistics). */
 export interface AttachedBuffer {
@@ -29,6 +37,8 @@ interface StorageRecord {
   readonly bytes: number;
   readonly dtype: DataType;
   readonly storage: Storage;
+  /** How a file is used that the data lies in. */
+  readonly mapped?: MappedUse;
   refCount: number;
   attached?: AttachedBuffer;
 }
@@ -79,6 +89,25 @@ export class NativeBackend extends KernelBackend {
     this.device.describe?.(address, shape, storage);
     this.records.set(dataId, { address, bytes, dtype, storage, refCount: 1 });
     return { dataId, shape, dtype };
+  }
+
+  /** A float32 tensor whose data stays in its file; undefined where the device cannot do that, and the caller has to copy. */
+  async makeMapped(
+    shape: number[],
+    storage: FloatStorage,
+    range: FileRange,
+    mapped: MappedUse,
+  ): Promise<TensorInfo | undefined> {
+    const address = (await this.device.map?.(range, mapped)) ?? 0;
+    if (address === 0) return undefined;
+    const dataId = {};
+    this.records.set(dataId, { address, bytes: range.bytes, dtype: 'float32', storage, mapped, refCount: 1 });
+    return { dataId, shape, dtype: 'float32' };
+  }
+
+  /** Whether a tensor is a table in its file, of which memory holds only the rows that were looked up. */
+  isTableInFile(x: TensorInfo): boolean {
+    return this.records.get(x.dataId).mapped === 'rows';
   }
 
   storageOf(x: TensorInfo): Storage {
@@ -184,7 +213,8 @@ export class NativeBackend extends KernelBackend {
     const record = this.records.get(dataId);
     record.refCount--;
     if (!force && record.refCount > 0) return false;
-    this.device.free(record.address, record.bytes);
+    if (record.mapped === undefined) this.device.free(record.address, record.bytes);
+    else this.device.unmap?.(record.address, record.bytes, record.mapped);
     if (record.attached !== undefined) this.device.free(record.attached.address, record.attached.bytes);
     this.records.delete(dataId);
     return true;

@@ -6,12 +6,19 @@ import {
   attentionFlops,
   type Device,
   type DeviceStats,
+  type FileRange,
   type GemmProblem,
   gemmFlops,
   type HostArray,
+  type MappedUse,
 } from './device.js';
 
+/** Where every mapped file is said to lie. */
+const MAPPED_ADDRESS = 2 ** 52;
+
 export class NullDevice implements Device {
+  /** Whether it stands for a processor, which can use a file as memory, or for a GPU. */
+  mapsFiles = true;
   readonly name = 'null (counts, computes nothing)';
   readonly kind = 'null';
   readonly scratchBytes = 256 * 2 ** 20;
@@ -34,6 +41,7 @@ export class NullDevice implements Device {
   /** Most bytes that were ever asked for of each block that the pool holds: what a system that pages lazily has given it. */
   private readonly touched = new Map<number, number>();
   private residentNow = 0;
+  private mappedBytes = 0;
   private highest = { liveBytes: 0, residentBytes: 0 };
 
   alloc(bytes: number): number {
@@ -43,15 +51,21 @@ export class NullDevice implements Device {
       this.touched.set(address, bytes);
       this.residentNow += bytes - before;
     }
-    this.highest.liveBytes = Math.max(this.highest.liveBytes, this.pool.liveBytes);
-    this.highest.residentBytes = Math.max(this.highest.residentBytes, this.residentNow);
+    this.noteHighest();
     return address;
+  }
+
+  private noteHighest(): void {
+    const { highest, mappedBytes } = this;
+    highest.liveBytes = Math.max(highest.liveBytes, this.pool.liveBytes + mappedBytes);
+    highest.residentBytes = Math.max(highest.residentBytes, this.residentNow + mappedBytes);
   }
 
   /** The most since the last call: in use, and in use or kept for reuse. */
   takeHighest(): { readonly liveBytes: number; readonly residentBytes: number } {
     const { highest } = this;
-    this.highest = { liveBytes: this.pool.liveBytes, residentBytes: this.residentNow };
+    const { mappedBytes } = this;
+    this.highest = { liveBytes: this.pool.liveBytes + mappedBytes, residentBytes: this.residentNow + mappedBytes };
     return highest;
   }
 
@@ -62,6 +76,22 @@ export class NullDevice implements Device {
   write(_address: number, _values: HostArray): void {}
 
   async writePieces(): Promise<void> {}
+
+  /** As the host device does, which takes no memory for rows that nobody looks up; a GPU cannot. */
+  async map({ bytes }: FileRange, use: MappedUse): Promise<number> {
+    if (!this.mapsFiles) return 0;
+    if (use === 'whole') this.countMapped(bytes);
+    return MAPPED_ADDRESS;
+  }
+
+  unmap(_address: number, bytes: number, use: MappedUse): void {
+    if (use === 'whole') this.countMapped(-bytes);
+  }
+
+  private countMapped(bytes: number): void {
+    this.mappedBytes += bytes;
+    this.noteHighest();
+  }
 
   /** All zeros. */
   read(_address: number, into: HostArray): void {
@@ -96,8 +126,12 @@ export class NullDevice implements Device {
   }
 
   stats(): DeviceStats {
+    const { launches, flops: matmulFlops, mappedBytes } = this;
     const { liveBytes, peakBytes, cachedBytes } = this.pool;
-    return { launches: this.launches, matmulFlops: this.flops, liveBytes, peakBytes, cachedBytes };
+    return {
+      ...{ launches, matmulFlops, cachedBytes },
+      ...{ liveBytes: liveBytes + mappedBytes, peakBytes: peakBytes + mappedBytes },
+    };
   }
 
   dispose(): void {

@@ -38,7 +38,9 @@ export class Decoder {
     const names = FAMILY_NAMES[family];
     const model = scope.child('model');
     const factory = linearFactory(family, lora);
-    this.tokenEmbeddings = model.child(names.embeddings).parameter('weight', [vocabSize, c], normal(embeddingStd));
+    const embeddings = model.child(names.embeddings);
+    const use = tieWordEmbeddings ? 'whole' : 'rows';
+    this.tokenEmbeddings = embeddings.parameter('weight', [vocabSize, c], normal(embeddingStd), use);
     this.blocks = Array.from(
       { length: numLayers },
       (_, n) => new Block(model.child(`layers.${n}`), config, n, factory),

@@ -187,7 +187,7 @@ export class MimicChatModel {
    */
   decodeStep(ids_B: tf.Tensor1D, cache: KvCache, at: NonNullable<DecodeOptions['at']>): tf.Tensor2D {
     return tf.tidy(() => {
-      const embeds_BC = gatherRows(this.decoder.tokenEmbeddings.value, ids_B);
+      const embeds_BC = stored(gatherRows(this.decoder.tokenEmbeddings.value, ids_B), workStorage());
       const [batch = 1, c = 1] = embeds_BC.shape;
       const hidden_B1C = this.decoder.apply(tf.reshape(embeds_BC, [batch, 1, c]), { cache, at });
       return this.logits(tf.reshape(hidden_B1C, [batch, c]));

@@ -4,7 +4,7 @@
  * Names equal those of the published checkpoints, so loading is a lookup.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { FloatStorage } from '../backend/device.js';
+import type { FloatStorage, MappedUse } from '../backend/device.js';
 import { CheckpointError, ConfigError, ShapeError } from '../base/errors.js';
 import type { Rng } from '../base/rng.js';
 import { stored, workStorage } from '../ops/index.js';
@@ -42,6 +42,8 @@ export class Parameter {
     readonly shape: readonly number[],
     readonly part: Part,
     readonly init: Init,
+    /** A table of which only rows are looked up need not be in memory as a whole. */
+    readonly use: MappedUse = 'whole',
   ) {}
 
   get size(): number {
@@ -76,7 +78,7 @@ export class Parameter {
    * Takes ownership of `tensor` and disposes the value it replaces.
    *
    * Trained parameters are f32 (the master weights), and so are vectors, which are small; a frozen matrix is in the
-   * backend's storage for work.
+   * backend's storage for work, or that of its file where no conversion is needed to use it.
    */
   set value(tensor: tf.Tensor) {
     if (tensor.shape.join() !== this.shape.join()) {
@@ -84,7 +86,7 @@ export class Parameter {
       throw new ShapeError('E_PARAMETER_SHAPE', `Parameter ${this.name}: got shape ${got}, expected [${this.shape}].`);
     }
     this.tensor?.dispose();
-    this.tensor = tf.keep(workStorage() === 'f32' ? tensor : this.settled(tensor));
+    this.tensor = tf.keep(workStorage() === 'f32' && !this.trained ? tensor : this.settled(tensor));
   }
 
   /** What a value is kept as: one that is made so costs no conversion. */
@@ -107,9 +109,9 @@ export class Parameter {
 export class ParameterStore {
   private readonly byName = new Map<string, Parameter>();
 
-  declare(name: string, shape: readonly number[], part: Part, init: Init): Parameter {
+  declare(name: string, shape: readonly number[], part: Part, init: Init, use?: MappedUse): Parameter {
     if (this.byName.has(name)) throw new ConfigError('E_PARAMETER_TWICE', `Parameter ${name} was declared twice.`);
-    const parameter = new Parameter(name, shape, part, init);
+    const parameter = new Parameter(name, shape, part, init, use);
     this.byName.set(name, parameter);
     return parameter;
   }
@@ -175,8 +177,8 @@ export class Scope {
     return new Scope(this.store, this.prefix === '' ? String(name) : `${this.prefix}.${name}`, part);
   }
 
-  parameter(name: string, shape: readonly number[], init: Init): Parameter {
-    return this.store.declare(this.child(name).prefix, shape, this.part, init);
+  parameter(name: string, shape: readonly number[], init: Init, use?: MappedUse): Parameter {
+    return this.store.declare(this.child(name).prefix, shape, this.part, init, use);
   }
 }
 

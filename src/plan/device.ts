@@ -30,6 +30,7 @@ export async function onDevice(
   await useBackend({ backend: 'null', precision: chosen });
   // What an earlier plan left for reuse would be counted again.
   nullDevice().trim();
+  nullDevice().mapsFiles = !isGpu;
   return work((plan) => {
     const { deviceBytes, processBytes, featureCacheBytes = 0 } = plan.memory;
     const totalBytes = deviceBytes + featureCacheBytes + (isGpu ? 0 : processBytes);

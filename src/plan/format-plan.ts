@@ -53,7 +53,7 @@ function memoryLines({ memory, device }: Plan): string[] {
   const own = device === 'cpu' ? '' : 'of the host, not of the GPU';
   return [
     'memory',
-    ...bytes('weights', memory.weightBytes),
+    ...bytes('weights', memory.weightBytes, device === 'cpu' ? 'a token table stays in its file where it can' : ''),
     ...bytes('keys and values', memory.kvCacheBytes, 'of one prompt, with room to grow'),
     ...bytes('gradients', memory.gradientBytes),
     ...bytes('optimizer', memory.optimizerBytes),

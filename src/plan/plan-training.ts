@@ -38,7 +38,9 @@ export async function planTraining(options: TrainingPlanOptions): Promise<Plan> 
     const model = new MimicChatModel(config.model);
     const owned = new Set(model.parameters.countByPart().map(({ part }) => part));
     model.parameters.train(train.parts.filter((part) => owned.has(part)));
-    meter.run('weights', () => allocateParameters(model.parameters));
+    meter.enter();
+    await allocateParameters(model.parameters, config.base !== undefined);
+    meter.leave('weights');
     const weightBytes = meter.stage('weights')?.after ?? 0;
     const { gradientCheckpointing } = train;
     const { optimizerBytes, featureBytes } = await meterStep(model, config, { meter, frames, gradientCheckpointing });

@@ -1,6 +1,7 @@
 /** The host processor as a device: kernels compiled by the C++ compiler, called through koffi, parallel through OpenMP. */
 import { availableParallelism, cpus } from 'node:os';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import { type LibraryHandle, load, view } from 'koffi';
 import { BackendError } from '../../base/errors.js';
 import { nearest } from '../../base/nearest.js';
@@ -11,10 +12,12 @@ import {
   attentionFlops,
   type Device,
   type DeviceStats,
+  type FileRange,
   type FillPiece,
   type GemmProblem,
   gemmFlops,
   type HostArray,
+  type MappedUse,
 } from '../device.js';
 import { fillPieces } from '../upload-pieces.js';
 import { buildLibrary } from './compile.js';
@@ -22,6 +25,7 @@ import { measureGemm } from './gemm-speed.js';
 import { chooseGemm, type GemmChoice, type GemmOptions } from './openblas.js';
 
 type Kernel = (...parameters: number[]) => number;
+type MapCall = (fd: number, position: number, bytes: number, whole: number) => Promise<number>;
 
 /**
  * Idle OpenMP threads sleep at once. Spinning ones would steal the cores from ffmpeg, the event loop and other
@@ -45,6 +49,8 @@ export class HostDevice implements Device {
   private launches = 0;
   private flops = 0;
   private readonly pool: CachingPool;
+  /** Bytes of files mapped as a whole. */
+  private mappedBytes = 0;
   private readonly hostGemm: Kernel;
   private readonly hostAttention: Kernel;
   private readonly hostAttentionGrad: Kernel;
@@ -54,6 +60,7 @@ export class HostDevice implements Device {
     private readonly kernels: ReadonlyMap<string, Kernel>,
     private readonly copyIn: (address: number, values: HostArray, bytes: number) => void,
     private readonly copyOut: (into: HostArray, address: number, bytes: number) => void,
+    private readonly mapFile: MapCall,
   ) {
     const alloc = this.kernel('host_alloc');
     const free = this.kernel('host_free');
@@ -81,7 +88,10 @@ export class HostDevice implements Device {
     );
     const copyIn = library.func('host_copy', 'void', ['uint64', 'const void *', 'uint64']);
     const copyOut = library.func('host_copy', 'void', ['void *', 'uint64', 'uint64']);
-    const device = new HostDevice(built.compiler, kernels, copyIn, copyOut);
+    const mapFile = promisify(
+      library.func('host_map', 'uint64', ['int32', 'uint64', 'uint64', 'int32']).async,
+    ) as MapCall;
+    const device = new HostDevice(built.compiler, kernels, copyIn, copyOut, mapFile);
     device.useThreads(1);
     device.choice = await chooseGemm(library, dirname(built.path), options, (select) =>
       measureGemm({
@@ -128,6 +138,19 @@ export class HostDevice implements Device {
     await fillPieces({ bytes, pieceBytes: STREAM_PIECE_BYTES, atOnce: STREAMS_AT_ONCE }, async (offset, size) => {
       await fill(new Uint8Array(view(address + offset, size)), offset);
     });
+  }
+
+  /** Waits for the disk on a thread of its own. */
+  async map({ fd, position, bytes }: FileRange, use: MappedUse): Promise<number> {
+    if (process.env['MIMIC_MAP_WEIGHTS'] === '0') return 0;
+    const address = await this.mapFile(fd, position, bytes, use === 'whole' ? 1 : 0);
+    if (address !== 0 && use === 'whole') this.mappedBytes += bytes;
+    return address;
+  }
+
+  unmap(address: number, bytes: number, use: MappedUse): void {
+    if (use === 'whole') this.mappedBytes -= bytes;
+    this.kernel('host_unmap')(address, bytes);
   }
 
   read(address: number, into: HostArray): void {
@@ -209,8 +232,12 @@ export class HostDevice implements Device {
   }
 
   stats(): DeviceStats {
+    const { launches, flops: matmulFlops, mappedBytes } = this;
     const { liveBytes, peakBytes, cachedBytes } = this.pool;
-    return { launches: this.launches, matmulFlops: this.flops, liveBytes, peakBytes, cachedBytes };
+    return {
+      ...{ launches, matmulFlops, cachedBytes },
+      ...{ liveBytes: liveBytes + mappedBytes, peakBytes: peakBytes + mappedBytes },
+    };
   }
 
   dispose(): void {

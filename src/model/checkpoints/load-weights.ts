@@ -76,7 +76,7 @@ export async function loadPlanned(
       const rows = plan.rows.get(parameter.name);
       const merge = plan.merges.get(parameter.name);
       if (merge !== undefined) parameter.value = await merged(parameter, source, rows, merge, loraScale);
-      else if (rows !== undefined) parameter.value = await uploadRows(source, rows, parameter.shape, parameter.storage);
+      else if (rows !== undefined) parameter.value = await loaded(parameter, source, rows);
       done += rowBytes(source, rows ?? []);
       const perSec = done / MIB / ((performance.now() - started) / 1000);
       progress?.update(Math.ceil(done / MIB), `MiB  ${perSec.toFixed(0)} MiB/s`);
@@ -84,6 +84,17 @@ export async function loadPlanned(
   } finally {
     progress?.end();
   }
+}
+
+/**
+ * Frozen weights may stay in their file. A table of looked-up rows keeps the file's bf16 in every precision: widening its
+ * rows on the way out gives the same numbers.
+ */
+function loaded(parameter: Parameter, source: WeightSource, rows: readonly RowRange[]): Promise<tf.Tensor> {
+  const { shape, storage, trainable, use } = parameter;
+  if (trainable) return uploadRows(source, rows, shape, storage);
+  const isBf16 = rows.every(({ tensor }) => source.tensors.get(tensor)?.dtype === 'BF16');
+  return uploadRows(source, rows, shape, use === 'rows' && isBf16 ? 'bf16' : storage, use);
 }
 
 /** A disk that is read from front to back reads ahead. */

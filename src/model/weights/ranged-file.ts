@@ -35,6 +35,10 @@ export class RangedFile {
     throw new CheckpointError(codes.file, `${path}: expected a regular file.`);
   }
 
+  get fd(): number {
+    return this.handle.fd;
+  }
+
   /** Fills `out` from `position` on. @throws CheckpointError `codes.truncated` when the file ends before */
   async readInto(out: Uint8Array, position: number): Promise<void> {
     for (let done = 0; done < out.length; ) {

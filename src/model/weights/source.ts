@@ -24,7 +24,15 @@ export interface WeightSource {
   readonly notes?: readonly string[];
   /** Fills `out` with the tensor's bytes from `byteOffset` on. @throws CheckpointError for an absent name or a short file */
   readInto(name: string, out: Uint8Array, byteOffset: number): Promise<void>;
+  /** Where a tensor lies in a file that could be mapped; sources that have no such file leave it out. */
+  locate?(name: string): FilePlace | undefined;
   close(): Promise<void>;
+}
+
+export interface FilePlace {
+  /** Open as long as the source is. */
+  readonly fd: number;
+  readonly position: number;
 }
 
 /**

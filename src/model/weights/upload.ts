@@ -1,12 +1,14 @@
 /**
  * Weights from files to tensors, in bounded host memory.
  *
- * On our backend, bytes that are stored as they lie in the file are read straight into device memory; others pass through
- * buffers of a few MiB on the device, where a kernel converts one while the next is read. Other TF.js backends take a
- * Float32Array.
+ * On our backend, bytes that are stored as they lie in the file stay there where the device can map it, or are read straight
+ * into device memory; others pass through buffers of a few MiB on the device, where a kernel converts one while the next is
+ * read. Other TF.js backends take a Float32Array.
  */
+
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { type FloatStorage, STORAGE_BYTES } from '../../backend/device.js';
+import { type FloatStorage, type MappedUse, STORAGE_BYTES } from '../../backend/device.js';
 import { NativeBackend } from '../../backend/native-backend.js';
 import { CheckpointError, ShapeError } from '../../base/errors.js';
 import { bytesPerElement, type SafetensorsDtype, widener } from './dtype.js';
@@ -14,6 +16,9 @@ import type { RowRange, SourceTensor, WeightSource } from './source.js';
 
 /** Elements converted at once. Two such buffers are in use, small enough that what was read is still in the processor's cache. */
 const CHUNK_ELEMENTS = 2 ** 20;
+
+/** Smaller tensors are copied: each mapping costs the kernel a record, and at least a page. */
+const MIN_MAPPED_BYTES = 2 ** 14;
 
 /** Bytes of one tensor that lie together, and where they belong among the result's elements. */
 interface Run {
@@ -29,6 +34,7 @@ interface Run {
  * @param shape of the result; its size must be that of all rows together
  * @param storage how our backend keeps the result: F16, F32 and F64 are rounded to bf16 (nearest, ties to even), BF16 and
  *   F16 widened to f32 exactly; other backends hold f32 always
+ * @param mapped lets the result stay in its file, if it can, and says how it will be used; without it the result is a copy
  * @returns a tensor that the caller owns
  * @throws CheckpointError E_WEIGHTS_DTYPE for integers and booleans, E_WEIGHTS_NO_TENSOR, E_WEIGHTS_ROWS for rows beyond a tensor,
  *   ShapeError E_WEIGHTS_SHAPE
@@ -38,10 +44,16 @@ export async function uploadRows(
   rows: readonly RowRange[],
   shape: readonly number[],
   storage: FloatStorage,
+  mapped?: MappedUse,
 ): Promise<tf.Tensor> {
   const runs = planRuns(source, rows, shape);
   const backend: unknown = tf.backend();
-  if (backend instanceof NativeBackend) return uploadToDevice(backend, source, runs, shape, storage);
+  if (backend instanceof NativeBackend) {
+    const info =
+      (mapped === undefined ? undefined : await mapFromFile(backend, source, runs, shape, storage, mapped)) ??
+      (await uploadToDevice(backend, source, runs, shape, storage));
+    return tf.engine().makeTensorFromTensorInfo(info);
+  }
   const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
   for (const run of runs) {
     for (const chunk of chunksOf(run)) {
@@ -89,13 +101,32 @@ function planRuns(source: WeightSource, rows: readonly RowRange[], shape: readon
   return runs;
 }
 
+/** Undefined where the bytes do not lie together as they are to be stored, or the device has no use for a file. */
+async function mapFromFile(
+  backend: NativeBackend,
+  source: WeightSource,
+  runs: readonly Run[],
+  shape: readonly number[],
+  storage: FloatStorage,
+  mapped: MappedUse,
+): Promise<TensorInfo | undefined> {
+  const [run, ...more] = runs;
+  if (run === undefined || more.length > 0 || storageOf(run.tensor.dtype) !== storage) return undefined;
+  const place = source.locate?.(run.tensor.name);
+  const bytes = run.elements * STORAGE_BYTES[storage];
+  if (place === undefined || bytes < MIN_MAPPED_BYTES) return undefined;
+  const position = place.position + run.byteOffset;
+  if (position % STORAGE_BYTES[storage] !== 0) return undefined;
+  return backend.makeMapped([...shape], storage, { fd: place.fd, position, bytes }, mapped);
+}
+
 async function uploadToDevice(
   backend: NativeBackend,
   source: WeightSource,
   runs: readonly Run[],
   shape: readonly number[],
   storage: FloatStorage,
-): Promise<tf.Tensor> {
+): Promise<TensorInfo> {
   const info = backend.make([...shape], 'float32', storage);
   try {
     const address = backend.address(info);
@@ -108,7 +139,7 @@ async function uploadToDevice(
     backend.discard(info);
     throw error;
   }
-  return tf.engine().makeTensorFromTensorInfo(info);
+  return info;
 }
 
 /** How a file's type lies in device memory, when it can lie there as it is. */

@@ -3,7 +3,7 @@ import { CheckpointError } from '../../base/errors.js';
 import { nearest } from '../../base/nearest.js';
 import type { RangedFile } from './ranged-file.js';
 import type { TensorInfo } from './safetensors-header.js';
-import type { SourceTensor, WeightSource } from './source.js';
+import type { FilePlace, SourceTensor, WeightSource } from './source.js';
 
 export interface WeightFile {
   readonly file: RangedFile;
@@ -53,6 +53,11 @@ export class FileWeightSource implements WeightSource {
       throw new CheckpointError('E_WEIGHTS_RANGE', message);
     }
     await tensor.source.readInto(out, tensor.position + byteOffset);
+  }
+
+  locate(name: string): FilePlace | undefined {
+    const tensor = this.located.get(name);
+    return tensor === undefined ? undefined : { fd: tensor.source.fd, position: tensor.position };
   }
 
   async close(): Promise<void> {
