@@ -1,8 +1,10 @@
 /**
  * Weights from a file to device memory, beside `cat` of the same file to /dev/null.
  *
- * `cat` keeps nothing: its buffer stays in the processor's cache. Loading must also write every byte to memory (with f32
- * storage two for one), so with the file in the page cache it cannot reach `cat`; from the disk it should.
+ * Three ways: frozen weights stay in the file (bf16 and bf16), are copied (what is trained, or MIMIC_MAP_WEIGHTS=0), or are
+ * widened to f32. A mapped file counts only once every byte has been summed up by a kernel. `cat` keeps nothing: its buffer
+ * stays in the processor's cache. A copy must also write every byte to memory (with f32 storage two for one), so with the file
+ * in the page cache it cannot reach `cat`; from the disk it should.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
@@ -25,7 +27,17 @@ const PEER_NAME = 'cat to /dev/null';
 
 const CACHES = ['file in the page cache', 'file on the disk'] as const;
 type Cache = (typeof CACHES)[number];
-const nameOf = (storage: FloatStorage, cache: Cache) => `loading: bf16 file to ${storage}, ${cache}`;
+interface Way {
+  readonly name: string;
+  readonly storage: FloatStorage;
+  readonly mapped: boolean;
+}
+const WAYS: readonly Way[] = [
+  { name: 'bf16 file in place, every byte summed up', storage: 'bf16', mapped: true },
+  { name: 'bf16 file to bf16, copied', storage: 'bf16', mapped: false },
+  { name: 'bf16 file to f32', storage: 'f32', mapped: false },
+];
+const nameOf = ({ name }: Way, cache: Cache) => `loading: ${name}, ${cache}`;
 
 /** bf16 from 0.01 to 0.03, another sequence in every matrix. */
 function matrix(index: number): Uint16Array {
@@ -43,23 +55,26 @@ async function writeFile(path: string, count: number): Promise<number> {
   return (await stat(path)).size;
 }
 
-async function loadAll(path: string, storage: FloatStorage): Promise<tf.Tensor[]> {
+async function loadAll(path: string, { storage, mapped }: Way): Promise<tf.Tensor[]> {
   const source = await openWeights(path);
   const tensors: tf.Tensor[] = [];
   for (const { name, shape } of source.tensors.values()) {
-    tensors.push(await uploadRows(source, [{ tensor: name, start: 0, count: shape[0] ?? 1 }], shape, storage));
+    const rows = [{ tensor: name, start: 0, count: shape[0] ?? 1 }];
+    const tensor = await uploadRows(source, rows, shape, storage, mapped ? 'whole' : undefined);
+    if (mapped) await tf.tidy(() => tf.sum(tensor)).data();
+    tensors.push(tensor);
   }
   await source.close();
   return tensors;
 }
 
 /** A comparison of wrong values would be worth nothing. */
-async function checkValues(path: string, storage: FloatStorage): Promise<void> {
-  const tensors = await loadAll(path, storage);
+async function checkValues(path: string, way: Way): Promise<void> {
+  const tensors = await loadAll(path, way);
   const values = tensors[1]?.dataSync<'float32'>() ?? new Float32Array(0);
   tf.dispose(tensors);
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  if (!matrix(1).every((bits, i) => words[i] === bits * 0x10000)) throw new Error(`wrong values in ${storage}`);
+  if (!matrix(1).every((bits, i) => words[i] === bits * 0x10000)) throw new Error(`wrong values: ${way.name}`);
 }
 
 /** False where it cannot be done: not on Linux, or without GNU dd. */
@@ -82,35 +97,35 @@ const sample =
 export async function loadingRows(context: BenchContext): Promise<void> {
   const wanted = CACHES.map((cache) => ({
     cache,
-    storages: (['bf16', 'f32'] as const).filter((storage) => context.wants(nameOf(storage, cache))),
-  })).filter(({ storages }) => storages.length > 0);
+    ways: WAYS.filter((way) => context.wants(nameOf(way, cache))),
+  })).filter(({ ways }) => ways.length > 0);
   if (wanted.length === 0 || process.platform === 'win32') return;
   await useBackend({ backend: 'native', device: 'cpu', threads: context.threads });
   const folder = await mkdtemp(join(tmpdir(), 'mimic-bench-'));
   const path = join(folder, 'model.safetensors');
   try {
     const bytes = await writeFile(path, context.quick ? QUICK_MATRICES : MATRICES);
-    for (const storage of ['bf16', 'f32'] as const) await checkValues(path, storage);
-    for (const { cache, storages } of wanted) {
+    for (const way of WAYS) await checkValues(path, way);
+    for (const { cache, ways } of wanted) {
       if (cache === 'file on the disk' && !dropFromCache(path)) continue;
       const prepare = cache === 'file on the disk' ? () => dropFromCache(path) : () => undefined;
       const cat = sample(prepare, async () => {
         spawnSync('sh', ['-c', 'cat "$0" > /dev/null', path]);
         return () => undefined;
       });
-      const sides = storages.map((storage) =>
+      const sides = ways.map((way) =>
         sample(prepare, async () => {
-          const tensors = await loadAll(path, storage);
+          const tensors = await loadAll(path, way);
           return () => tf.dispose(tensors);
         }),
       );
       const timing = context.quick ? { repeats: 3, warmUp: 1 } : { repeats: 7, warmUp: 2 };
       const [catMs = 0, ...times] = await interleaved([cat, ...sides], timing);
       const speed = (ms: number) => bytes / ms / 1e6;
-      const note = `${(bytes / 1e9).toFixed(2)} GB, into memory that an earlier load used`;
-      for (const [i, storage] of storages.entries()) {
+      for (const [i, way] of ways.entries()) {
+        const note = `${(bytes / 1e9).toFixed(2)} GB${way.mapped ? '' : ', into memory that an earlier load used'}`;
         const speeds = { ours: speed(times[i] ?? 0), peer: speed(catMs) };
-        const fields = { name: nameOf(storage, cache), ...speeds, peerName: PEER_NAME, unit: 'GB/s', note };
+        const fields = { name: nameOf(way, cache), ...speeds, peerName: PEER_NAME, unit: 'GB/s', note };
         context.add(row('higher', fields));
       }
     }

@@ -99,7 +99,8 @@ async function meterStep(
   const atStart = bytes();
   const optimizer = createOptimizer(model, config);
   const withOptimizer = bytes();
-  const video = { spatial: blankFrames(numFrames, imageSize), temporal: blankFrames(frames, imageSize) };
+  const numTemporal = Math.min(frames, config.video.temporal.maxFrames ?? frames);
+  const video = { spatial: blankFrames(numFrames, imageSize), temporal: blankFrames(numTemporal, imageSize) };
   const features = await watchPhases(meter, async () =>
     Array.from({ length: train.batchSize }, () => model.encodeFrames(video)),
   );
