@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkInput, INPUT_NAME, inputJson, inputOfFolder } from '../data/input-fingerprint.js';
+import { INPUT_NAME, inputJson } from '../data/input-file.js';
+import { checkInput, inputOfFolder } from '../data/input-fingerprint.js';
 import { loadTokenizer } from '../data/tokenizer.js';
 import type { FolderPlan } from '../model/checkpoints/model-folders.js';
 

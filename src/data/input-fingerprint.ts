@@ -7,28 +7,21 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CheckpointError } from '../base/errors.js';
-import { sha256 } from '../base/hash.js';
 import { log } from '../base/logger.js';
 import type { ModelConfig } from '../model/config.js';
 import { MANIFEST_NAME } from '../model/weights/manifest.js';
+import {
+  hashOfFields,
+  INPUT_NAME,
+  type InputField,
+  type InputFields,
+  type InputFingerprint,
+  parseInput,
+} from './input-file.js';
 import { type PromptConfig, PromptSchema } from './prompt.js';
 import { WORDING_VERSION } from './tasks/wording.js';
 import type { Tokenizer } from './tokenizer.js';
 import { type SamplingConfig, SamplingSchema } from './video/sampling.js';
-
-export const INPUT_NAME = 'input.json';
-const FORMAT = 'mimic-input';
-
-type Field = string | number | boolean | null;
-
-/** Dotted names and values of everything that decides what the model is given. */
-export type InputFields = Readonly<Record<string, Field>>;
-
-export interface InputFingerprint {
-  /** SHA-256 of all fields. */
-  readonly sha256: string;
-  readonly fields: InputFields;
-}
 
 export interface ModelInput {
   readonly tokenizer: Pick<Tokenizer, 'contentHash' | 'vocabSize'>;
@@ -36,13 +29,6 @@ export interface ModelInput {
   readonly sampling: SamplingConfig;
   readonly model: ModelConfig;
 }
-
-const SavedSchema = z.strictObject({
-  format: z.literal(FORMAT),
-  version: z.literal(1),
-  sha256: z.string(),
-  fields: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
-});
 
 /** Fields that came after a checkpoint was saved had their defaults then. */
 const DEFAULTS: InputFields = flatten({ prompt: PromptSchema.parse({}), video: SamplingSchema.parse({}) });
@@ -60,7 +46,7 @@ export function fingerprintInput({ tokenizer, prompt, sampling, model }: ModelIn
     spatial: { ...branch(spatial), numFrames: spatial.numFrames, patchSize: spatial.patchSize },
     ...(hasTemporal ? { temporal: { ...branch(temporal), pool: temporal.pool } } : {}),
   });
-  return { sha256: hashOf(fields), fields };
+  return { sha256: hashOfFields(fields), fields };
 }
 
 const SectionsSchema = z.looseObject({
@@ -85,11 +71,6 @@ export function inputOfFolder(
   const { imageSize, numFrames } = model.spatial;
   const { prompt, video } = parsed.data;
   return fingerprintInput({ tokenizer, prompt, sampling: { ...video, size: imageSize, numFrames }, model });
-}
-
-/** The text of input.json. */
-export function inputJson({ sha256, fields }: InputFingerprint): string {
-  return `${JSON.stringify({ format: FORMAT, version: 1, sha256, fields }, null, 2)}\n`;
 }
 
 /** One line for each field that differs. */
@@ -120,7 +101,7 @@ export async function checkInput(dir: string, now: InputFingerprint): Promise<vo
       );
     return;
   }
-  const lines = inputDifferences(parse(path, text).fields, now.fields);
+  const lines = inputDifferences(parseInput(path, text).fields, now.fields);
   if (lines.length === 0) return;
   throw new CheckpointError(
     'E_INPUT_DRIFT',
@@ -132,30 +113,9 @@ export async function checkInput(dir: string, now: InputFingerprint): Promise<vo
   );
 }
 
-function parse(path: string, text: string): z.output<typeof SavedSchema> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new CheckpointError('E_INPUT_FILE', `${path}: not JSON (${(cause as Error).message}).`, { cause });
-  }
-  const parsed = SavedSchema.safeParse(json);
-  if (!parsed.success) {
-    throw new CheckpointError('E_INPUT_FILE', `${path}: not an input file: ${z.prettifyError(parsed.error)}`);
-  }
-  if (hashOf(parsed.data.fields) !== parsed.data.sha256) {
-    throw new CheckpointError('E_INPUT_FILE', `${path}: its fields do not fit its sha256; it was edited or damaged.`);
-  }
-  return parsed.data;
-}
-
-function hashOf(fields: InputFields): string {
-  return sha256(JSON.stringify(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1))));
-}
-
 /** Nested sections as dotted names; a list is one field, undefined is none. */
-function flatten(value: object, prefix = ''): Record<string, Field> {
-  const fields: Record<string, Field> = {};
+function flatten(value: object, prefix = ''): Record<string, InputField> {
+  const fields: Record<string, InputField> = {};
   for (const [key, inner] of Object.entries(value) as [string, unknown][]) {
     const name = `${prefix}${key}`;
     if (inner === undefined) continue;

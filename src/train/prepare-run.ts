@@ -1,7 +1,8 @@
 /** What a run is made of, put together from its configuration. */
 import { ConfigError } from '../base/errors.js';
 import { Rng } from '../base/rng.js';
-import { fingerprintInput, type InputFingerprint } from '../data/input-fingerprint.js';
+import type { InputFingerprint } from '../data/input-file.js';
+import { fingerprintInput } from '../data/input-fingerprint.js';
 import { letterIds } from '../data/prompt.js';
 import { readRecords } from '../data/read-records.js';
 import { CorpusIndex } from '../data/tasks/corpus-index.js';

@@ -4,13 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { log } from '../../src/base/logger.js';
-import {
-  checkInput,
-  fingerprintInput,
-  inputDifferences,
-  inputJson,
-  type ModelInput,
-} from '../../src/data/input-fingerprint.js';
+import { inputJson } from '../../src/data/input-file.js';
+import { checkInput, fingerprintInput, inputDifferences, type ModelInput } from '../../src/data/input-fingerprint.js';
 import { PromptSchema } from '../../src/data/prompt.js';
 import { createTokenizer } from '../../src/data/tokenizer.js';
 import { SamplingSchema } from '../../src/data/video/sampling.js';

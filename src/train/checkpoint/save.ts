@@ -4,7 +4,7 @@ import { writeDirectoryAtomic } from '../../base/atomic-file.js';
 import { CheckpointError, ConfigError, MimicError } from '../../base/errors.js';
 import { formatBytes } from '../../base/format.js';
 import { sha256 } from '../../base/hash.js';
-import { INPUT_NAME, type InputFingerprint, inputJson } from '../../data/input-fingerprint.js';
+import { INPUT_NAME, type InputFingerprint, inputJson } from '../../data/input-file.js';
 import { MANIFEST_NAME, writeManifest } from '../../model/weights/manifest.js';
 import { entryBytes, type SafetensorsEntry, writeSafetensors } from '../../model/weights/safetensors-writer.js';
 import type { ParameterMoments } from '../optimizer.js';
