@@ -1,5 +1,7 @@
-import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+/** `kill -9` while a checkpoint is saved. MIMIC_KILL_POINTS=all kills a process at every point instead of some. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/hash.js';
@@ -8,13 +10,18 @@ import { loadCheckpoint, loadLatestCheckpoint, saveCheckpoint } from '../../../s
 import { temporaryFolder } from '../temporary-folder.js';
 import { compileProgram } from './compile-program.js';
 import { contentsOf } from './contents.js';
-import { interceptFs } from './intercept-fs.js';
+import { type FsHook, interceptFs } from './intercept-fs.js';
+import { type PlannedSave, SAVES, saveAll } from './saves.js';
 
 const folder = temporaryFolder();
-const child = join(folder, 'program/test/train/checkpoint/save-child.js');
+let child = '';
 let restore: () => void = () => undefined;
+beforeAll(() => {
+  child = compileProgram(join(folder, 'program'), 'save-child');
+}, 60_000);
 afterEach(() => restore());
 
+const isAll = process.env['MIMIC_KILL_POINTS'] === 'all';
 const copyFolder = (from: string, to: string) => cpSync(from, to, { recursive: true, verbatimSymlinks: true });
 
 /** Every name, link and byte of a folder; what a process puts into names of its own is left out. */
@@ -28,93 +35,99 @@ function treeOf(dir: string, pid = process.pid): string[] {
   return lines.sort();
 }
 
+/** A process that saves into `dir` and is killed at a change; anything else fails the test. @returns its id */
+async function killAt(change: number, dir: string, saves: readonly PlannedSave[]): Promise<number> {
+  const killed = spawn(process.execPath, [child, dir, JSON.stringify(saves), String(change)]);
+  let output = '';
+  for (const stream of [killed.stdout, killed.stderr]) stream.on('data', (text) => (output += text));
+  const [, signal] = await once(killed, 'close');
+  expect(`${signal} ${output}`, `killed at ${change}`).toBe('SIGKILL ');
+  return killed.pid ?? 0;
+}
+
+/** The same saves in this process, watched. */
+async function watched(dir: string, saves: readonly PlannedSave[], hook: FsHook): Promise<void> {
+  restore = await interceptFs(hook);
+  await saveAll(dir, saves, child);
+  restore();
+}
+
 describe('a save killed with SIGKILL', () => {
-  const before = join(folder, 'before');
-  beforeAll(async () => {
-    compileProgram(join(folder, 'program'), 'save-child');
-    await saveCheckpoint(before, { ...contentsOf(1), best: true });
-    await saveCheckpoint(before, contentsOf(2));
-  });
-
-  /** Runs the child on a copy of `before`, to be killed at change `killAt`. */
-  function runChild(killAt: number) {
-    const dir = join(folder, 'run');
-    rmSync(dir, { recursive: true, force: true });
-    copyFolder(before, dir);
-    const { pid, signal, stdout, stderr } = spawnSync(process.execPath, [child, dir, '3', String(killAt)], {
-      encoding: 'utf8',
-    });
-    return { dir, pid, signal, output: stdout + stderr };
-  }
-
   it('leaves the folder as it was before the change that it was killed at', async () => {
-    const dir = join(folder, 'copied');
-    copyFolder(before, dir);
+    const before = join(folder, 'before');
+    await saveAll(
+      before,
+      [
+        { step: 1, best: true },
+        { step: 2, best: false },
+      ],
+      child,
+    );
+    const saves = [{ step: 3, best: true }];
     const trees: string[][] = [];
-    restore = await interceptFs(() => trees.push(treeOf(dir)));
-    await saveCheckpoint(dir, { ...contentsOf(3), best: true, extraFiles: [child] });
-    restore();
+    copyFolder(before, join(folder, 'copied'));
+    await watched(join(folder, 'copied'), saves, () => trees.push(treeOf(join(folder, 'copied'))));
     expect(trees.length).toBeGreaterThan(40);
-    // MIMIC_KILL_POINTS=all takes every one; a process a point is what takes time.
     const all = [...trees.keys()];
-    const points = process.env['MIMIC_KILL_POINTS'] === 'all' ? all : new Rng(15).shuffle([...all]).slice(0, 6);
-    for (const killAt of points) {
-      const killed = runChild(killAt);
-      expect(`${killed.signal} ${killed.output}`, `killed at ${killAt}`).toBe('SIGKILL ');
-      expect(treeOf(killed.dir, killed.pid), `killed at ${killAt}`).toEqual(trees[killAt]);
+    for (const point of isAll ? all : new Rng(15).shuffle([...all]).slice(0, 6)) {
+      const dir = join(folder, 'run');
+      rmSync(dir, { recursive: true, force: true });
+      copyFolder(before, dir);
+      expect(treeOf(dir, await killAt(point, dir, saves)), `killed at ${point}`).toEqual(trees[point]);
     }
-  });
+  }, 120_000);
 });
 
-/** Saves of a run that goes back once, prunes, and moves its best. */
-const SAVES = [
-  { step: 1, best: true },
-  { step: 2, best: false },
-  { step: 3, best: true },
-  { step: 4, best: false },
-  { step: 3, best: false },
-  { step: 4, best: true },
-  { step: 5, best: false },
-  { step: 6, best: true },
-];
 const POINTS = 200;
+/** Of these, one in eight is a process killed; the rest are copies of the folder at the change, which is what one leaves. */
+const KILLED_SHARE = 8;
 
 describe('resuming after a kill at any of 200 seeded points of eight saves', () => {
-  it('finds the newest complete checkpoint; the next save works and cleans up', async () => {
-    const dir = join(folder, 'sequence');
-    const save = async (to: string, each: (operation: string, path: string) => void) => {
-      restore = await interceptFs(each);
-      for (const { step, best } of SAVES) await saveCheckpoint(to, { ...contentsOf(step), best });
-      restore();
-    };
+  /** What the copies and the killed processes leave is in `killed-<change>`. @returns the newest whole step by change */
+  async function leaveAll(): Promise<Map<number, number | undefined>> {
     let changes = 0;
-    await save(join(folder, 'count'), () => changes++);
+    await watched(join(folder, 'count'), SAVES, () => changes++);
     expect(changes).toBeGreaterThan(2 * POINTS - 50);
-    const chosen = new Set(new Rng(200).shuffle(Int32Array.from({ length: changes }, (_, i) => i)).slice(0, POINTS));
+    const points = new Rng(200).shuffle(Array.from({ length: changes }, (_, i) => i)).slice(0, POINTS);
+    const killed = new Set(isAll ? points : points.filter((_, i) => i % KILLED_SHARE === 0));
 
-    // What a killed process leaves is a copy of the folder at that change: the test above.
+    const dir = join(folder, 'sequence');
+    const newestAt = new Map<number, number | undefined>();
     const complete = new Set<number>();
-    let change = 0;
+    const chosen = new Set(points);
+    let change = -1;
     let after = () => {};
-    const snapshots: { path: string; newest: number | undefined }[] = [];
-    await save(dir, (operation, source) => {
+    await watched(dir, SAVES, (operation, source) => {
       after();
       after = () => {};
+      change++;
       const [, temporary, step] = /^(\.tmp-)?step-(\d+)/.exec(basename(source)) ?? [];
       // A rename of a temporary folder commits it; one of a step's folder takes that away.
       if (operation === 'rename' && step !== undefined) {
         after = () => (temporary === undefined ? complete.delete(Number(step)) : complete.add(Number(step)));
       }
-      if (chosen.has(change++) && existsSync(dir)) {
-        const path = join(folder, `killed-${change}`);
-        copyFolder(dir, path);
-        snapshots.push({ path, newest: complete.size === 0 ? undefined : Math.max(...complete) });
-      }
+      if (!chosen.has(change)) return;
+      newestAt.set(change, complete.size === 0 ? undefined : Math.max(...complete));
+      if (!killed.has(change) && existsSync(dir)) copyFolder(dir, join(folder, `killed-${change}`));
     });
-    expect(snapshots.length).toBeGreaterThan(POINTS - 5);
-    expect(new Set(snapshots.map(({ newest }) => newest))).toEqual(new Set([undefined, 1, 2, 3, 4, 5, 6]));
+    const waiting = [...killed];
+    const work = async () => {
+      for (let point = waiting.pop(); point !== undefined; point = waiting.pop()) {
+        await killAt(point, join(folder, `killed-${point}`), SAVES);
+      }
+    };
+    await Promise.all([work(), work()]);
+    return newestAt;
+  }
 
-    for (const [i, { path, newest }] of snapshots.entries()) {
+  it('finds the newest complete checkpoint; the next save works and cleans up', async () => {
+    const newestAt = await leaveAll();
+    expect(newestAt.size).toBe(POINTS);
+    expect(new Set(newestAt.values())).toEqual(new Set([undefined, 1, 2, 3, 4, 5, 6]));
+    for (const [i, [change, newest]] of [...newestAt].entries()) {
+      const path = join(folder, `killed-${change}`);
+      // Killed before it made the folder.
+      mkdirSync(path, { recursive: true });
       const { latest, skipped } = await loadLatestCheckpoint(path);
       expect(latest?.checkpoint.step, path).toBe(newest);
       if (latest !== undefined) {
@@ -133,5 +146,5 @@ describe('resuming after a kill at any of 200 seeded points of eight saves', () 
       expect(readdirSync(path).filter((name) => name.startsWith('.tmp'))).toEqual([]);
       expect((await loadLatestCheckpoint(path)).latest?.checkpoint.step).toBe(7);
     }
-  });
+  }, 240_000);
 });
