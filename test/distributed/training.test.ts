@@ -1,14 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { findLatestCheckpoint, loadCheckpoint } from '../../src/train/checkpoint.js';
-import type { RunConfig } from '../../src/train/config.js';
 import type { TuneStep } from '../../src/train/tune.js';
-import { compileRanks, runRanks, whyNoMpi } from '../support/mpi/run-ranks.js';
+import { compileRanks, whyNoMpi } from '../support/mpi/run-ranks.js';
 import { tinyRun } from '../support/tiny-run.js';
 import { temporaryFolder } from '../train/temporary-folder.js';
-import type { RankOrder } from './ranks/tune.js';
+import { trainerOf } from './ranks/train-ranks.js';
 
 const reason = whyNoMpi();
 
@@ -16,24 +14,16 @@ describe.skipIf(reason !== undefined)(
   `training over ranks with real Open MPI${reason === undefined ? '' : ` (skipped: ${reason})`}`,
   () => {
     const dir = temporaryFolder();
-    let program = '';
-    let config: RunConfig;
+    let train: ReturnType<typeof trainerOf>;
     /** Of one rank. */
     let straight: number[] = [];
     beforeAll(async () => {
       // 14 videos, 6 a step: 3 steps an epoch, the last one of 2 videos, which leaves a third rank without work.
-      const train = { batchSize: 1, accumulate: 6, maxSteps: 4, evalEverySteps: 3, saveEverySteps: 2 };
-      ({ config } = await tinyRun(dir, { train: 14, validation: 3 }, { train }));
-      program = compileRanks(join(dir, 'program'), ['tune']).tune;
+      const settings = { batchSize: 1, accumulate: 6, maxSteps: 4, evalEverySteps: 3, saveEverySteps: 2 };
+      const { config } = await tinyRun(dir, { train: 14, validation: 3 }, { train: settings });
+      train = trainerOf({ dir, config, program: compileRanks(join(dir, 'program'), ['tune']).tune });
     });
 
-    async function train(ranks: number, name: string, order: Partial<RankOrder> = {}) {
-      const report = join(dir, `${name}-${ranks}`);
-      const whole: RankOrder = { report, backend: 'native', ...order, config: { ...config, name } };
-      const result = await runRanks(ranks, program, [JSON.stringify(whole)], { MIMIC_COLLECTIVE_TIMEOUT_SEC: '20' });
-      const stepsOf = (rank: number) => JSON.parse(readFileSync(`${report}-${rank}.json`, 'utf8')) as TuneStep[];
-      return { ...result, stepsOf };
-    }
     const losses = (steps: readonly TuneStep[]) => steps.map(({ loss }) => loss);
     const relative = (a: readonly number[], b: readonly number[]) =>
       Math.max(...a.map((value, i) => Math.abs(value - (b[i] ?? Number.NaN)) / Math.abs(value)));
@@ -86,6 +76,12 @@ describe.skipIf(reason !== undefined)(
       expect(relative(straight, losses(all.flat()))).toBeLessThan(1e-6);
     });
 
+    /** Of the newest checkpoint, which is loaded with every check. */
+    const lastStepOf = async (name: string) => {
+      const { latest } = await findLatestCheckpoint(join(dir, 'checkpoints', name));
+      return (await loadCheckpoint(latest?.path ?? 'none')).step;
+    };
+
     describe('a fault on one rank', () => {
       it('with an error in its data ends all with that reason, known to each', async () => {
         const { output, exitCode } = await train(2, 'bad-data', { fault: { kind: 'data', rank: 1, step: 1 } });
@@ -106,14 +102,42 @@ describe.skipIf(reason !== undefined)(
         expect(exitCode).not.toBe(0);
         expect(output).toMatch(/rank 1 .*signal 9|Rank 1 \(process \d+/);
         expect(seconds).toBeLessThan(30);
-        const { latest } = await findLatestCheckpoint(join(dir, 'checkpoints', 'killed'));
-        expect((await loadCheckpoint(latest?.path ?? '')).step).toBe(2);
+        expect(await lastStepOf('killed')).toBe(2);
       });
 
       it('that enters a collective more than the others is found out, and says where each is', async () => {
         const { output, exitCode } = await train(2, 'skipping', { fault: { kind: 'skip', rank: 1, step: 1 } });
         expect(exitCode).not.toBe(0);
         expect(output).toMatch(/E_RANKS_DISAGREE[\s\S]*rank 0: data of step 1, \d+ collectives/);
+      });
+
+      it('whose loss is not finite ends all before any weight changes, with the samples and the last checkpoint', async () => {
+        const { output, exitCode, seconds } = await train(3, 'nan', { fault: { kind: 'nan', rank: 1, step: 3 } });
+        expect(exitCode).not.toBe(0);
+        expect(output).toMatch(/\[1\] E_LOSS_NOT_FINITE .*Step 3: .*Samples: train-\d+/);
+        for (const rank of [0, 2]) {
+          expect(output).toMatch(new RegExp(`\\[${rank}\\] E_RANK_FAILED[^[]*rank 1: E_LOSS_NOT_FINITE: Step 3`));
+        }
+        expect(seconds).toBeLessThan(30);
+        // Saved by rank 0, whose weights are sound, before anyone could know.
+        expect(await lastStepOf('nan')).toBe(3);
+        const rest = await train(3, 'nan', { resume: true });
+        expect(relative(straight.slice(3), losses(rest.stepsOf(0)))).toBeLessThan(1e-6);
+      });
+
+      it('that cannot write a checkpoint ends all, which go on from the one before when there is space', async () => {
+        const { output, exitCode, seconds } = await train(2, 'full', {
+          fault: { kind: 'full-disk', rank: 0, step: 3 },
+        });
+        expect(exitCode).not.toBe(0);
+        expect(output).toMatch(/\[0\] E_CHECKPOINT_SAVE .*step-00000003: saving failed \(ENOSPC/);
+        expect(output).toMatch(/\[1\] E_RANK_FAILED[^[]*rank 0: E_CHECKPOINT_SAVE/);
+        expect(seconds).toBeLessThan(30);
+        expect(await lastStepOf('full')).toBe(2);
+        const rest = await train(2, 'full', { resume: true });
+        expect([rest.exitCode, rest.output]).toEqual([0, '']);
+        // Of one rank, above. Measured: 1.1e-8.
+        expect(relative(straight.slice(2), losses(rest.stepsOf(0)))).toBeLessThan(1e-6);
       });
 
       it('of another configuration is refused before the first step', async () => {

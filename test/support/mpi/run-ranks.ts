@@ -1,5 +1,5 @@
 /** Programs of test/distributed/ranks under a real mpirun on this machine: shared memory only, more ranks than cores. */
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -49,18 +49,24 @@ export interface RanksResult {
   readonly output: string;
 }
 
-/** Starts `count` ranks of a compiled program. */
-export function runRanks(
+export interface StartedRanks {
+  /** mpirun. */
+  readonly child: ChildProcess;
+  readonly result: Promise<RanksResult>;
+}
+
+/** Starts `count` ranks of `node ...words`. @param flags more of mpirun's */
+export function startRanks(
   count: number,
-  program: string,
-  args: readonly string[],
+  words: readonly string[],
   env: Readonly<Record<string, string>> = {},
-): Promise<RanksResult> {
+  flags: readonly string[] = [],
+): StartedRanks {
   const started = performance.now();
   // Of its own: two mpiruns that start at once race for the common one, and one of them ends with "File exists".
   const session = mkdtempSync(join(tmpdir(), 'mpi-'));
   const place = ['--mca', 'orte_tmpdir_base', session];
-  const child = spawn('mpirun', [...FLAGS, ...place, '-n', String(count), process.execPath, program, ...args], {
+  const child = spawn('mpirun', [...FLAGS, ...place, ...flags, '-n', String(count), process.execPath, ...words], {
     env: { ...process.env, OMP_NUM_THREADS: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: TIMEOUT_MS,
@@ -71,11 +77,22 @@ export function runRanks(
       output += text;
     });
   }
-  return new Promise((done, fail) => {
+  const result = new Promise<RanksResult>((done, fail) => {
     child.on('error', fail);
     child.on('close', (exitCode) => {
       rmSync(session, { recursive: true, force: true });
       done({ exitCode, output, seconds: (performance.now() - started) / 1000 });
     });
   });
+  return { child, result };
+}
+
+/** Runs `count` ranks of a compiled program to their end. */
+export function runRanks(
+  count: number,
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<RanksResult> {
+  return startRanks(count, [program, ...args], env).result;
 }
