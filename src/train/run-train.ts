@@ -41,6 +41,9 @@ export async function runTrain(options: RunTrainOptions): Promise<{ interrupted:
   return asRank(options, (communicator, chosen) => trainOnRank(options, loaded, communicator, chosen));
 }
 
+/** SIGUSR2 is for mpirun, which passes it on at once; after SIGTERM it gives its ranks one second. Node keeps SIGUSR1 for itself. */
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
+
 /** Rank 0 alone prints and writes. */
 async function trainOnRank(
   options: RunTrainOptions,
@@ -58,7 +61,7 @@ async function trainOnRank(
     log.warn(`${signal}: saving after this step; again to stop at once`);
     stop.abort();
   };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
   const decoding = startDecoding(decodingOptions(config));
   const reporter =
     communicator.rank === 0
@@ -88,6 +91,6 @@ async function trainOnRank(
   } finally {
     reporter?.close();
     await decoding.close();
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
   }
 }
