@@ -1,5 +1,6 @@
 /** The files of deploy/, as far as a machine without Slurm, Docker and Kubernetes can check them. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -84,6 +85,7 @@ describe('deploy/mpijob.yaml', () => {
     restartPolicy: z.enum(['Never', 'OnFailure']).optional(),
     template: z.strictObject({
       spec: z.strictObject({
+        terminationGracePeriodSeconds: z.int().positive().optional(),
         containers: z.tuple([container]),
         volumes: z.array(z.looseObject({ name: z.string() })),
       }),
@@ -112,6 +114,28 @@ describe('deploy/mpijob.yaml', () => {
     expect(Worker.template.spec.containers[0].resources.limits?.['nvidia.com/gpu']).toBe(spec.slotsPerWorker);
     expect(Number(/--train\.accumulate=(\d+)/.exec(script)?.[1]) % ranks).toBe(0);
     checkTrainFlags(/mimic train [\s\S]*/.exec(script)?.[0] ?? '');
+  });
+
+  it('hands SIGTERM on as the signal that mpirun passes to the ranks, and ends with their exit code', async () => {
+    const folder = temporaryFolder();
+    const stub = 'trap \'echo saved; exit 130\' USR2; echo started "$@"; while :; do sleep 0.05; done';
+    writeFileSync(join(folder, 'mpirun'), `#!/bin/bash\n${stub}\n`, { mode: 0o755 });
+    const launcher = spawn('bash', ['-ec', script], { env: { PATH: `${folder}:${process.env['PATH'] ?? ''}` } });
+    let output = '';
+    launcher.stdout.on('data', (text) => {
+      output += text;
+      if (text.includes('started')) launcher.kill('SIGTERM');
+    });
+    expect(await once(launcher, 'close')).toEqual([130, null]);
+    expect(output).toMatch(/^started -n 12 .*\nsaved\n$/);
+    expect(Launcher.template.spec.terminationGracePeriodSeconds).toBeGreaterThan(60);
+  });
+
+  it('ends with the exit code of ranks that fail', () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'mpirun'), '#!/bin/bash\nexit 2\n', { mode: 0o755 });
+    const env = { PATH: `${folder}:${process.env['PATH'] ?? ''}` };
+    expect(spawnSync('bash', ['-ec', script], { env }).status).toBe(2);
   });
 
   it('mounts what its pods read and write, and every volume that it names', () => {
