@@ -99,6 +99,7 @@ describe('deploy/mpijob.yaml', () => {
     spec: z.strictObject({
       slotsPerWorker: z.int(),
       mpiImplementation: z.literal('OpenMPI'),
+      launcherCreationPolicy: z.enum(['AtStartup', 'WaitForWorkersReady']),
       sshAuthMountPath: z.string(),
       runPolicy: z.strictObject({ cleanPodPolicy: z.enum(['None', 'Running', 'All']), backoffLimit: z.int() }),
       mpiReplicaSpecs: z.strictObject({ Launcher: replica, Worker: replica }),
