@@ -12,6 +12,16 @@ export function formatBytes(bytes: number): string {
   return `${Number(value.toFixed(digits))} ${BYTE_UNITS[unit] ?? 'B'}`;
 }
 
+const FLOP_UNITS = ['FLOP', 'kFLOP', 'MFLOP', 'GFLOP', 'TFLOP', 'PFLOP'] as const;
+
+/** Decimal units, three significant digits at least: 878.2e9 -> '878.2 GFLOP'. */
+export function formatFlops(flops: number): string {
+  const unit = flops < 1 ? 0 : Math.min(FLOP_UNITS.length - 1, Math.floor(Math.log10(flops) / 3));
+  const value = flops / 1000 ** unit;
+  const digits = unit === 0 ? 0 : value >= 10 ? 1 : 2;
+  return `${Number(value.toFixed(digits))} ${FLOP_UNITS[unit] ?? 'FLOP'}`;
+}
+
 /** The two largest units that matter: '450 ms', '7.2 s', '3 min 05 s', '2 h 07 min', '4 d 03 h'. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 0) return '?';

@@ -1,5 +1,5 @@
 /** A plan for a person. */
-import { formatBytes, formatDuration } from '../base/format.js';
+import { formatBytes, formatDuration, formatFlops } from '../base/format.js';
 import type { Plan } from './plan.js';
 
 const LABEL_WIDTH = 34;
@@ -67,7 +67,7 @@ function memoryLines({ memory, device }: Plan): string[] {
 function phaseLines({ phases, flopsPerSec }: Plan): string[] {
   const rows = phases.map(({ name, peakBytes, flops, seconds }) => {
     const time = seconds === undefined ? '' : `, at least ${formatDuration(seconds)}`;
-    return line(name, formatBytes(peakBytes), `${(flops / 1e12).toFixed(flops < 1e12 ? 3 : 1)} TFLOP${time}`);
+    return line(name, formatBytes(peakBytes), `${formatFlops(flops)}${time}`);
   });
   const speed =
     flopsPerSec === undefined ? '' : `; matrix products run at ${(flopsPerSec / 1e9).toFixed(0)} GFLOP/s here`;

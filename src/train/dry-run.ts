@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Precision } from '../backend/device-option.js';
 import { NativeBackend } from '../backend/native-backend.js';
 import { useBackend } from '../backend/select.js';
-import { formatBytes } from '../base/format.js';
+import { formatBytes, formatFlops } from '../base/format.js';
 import { Rng } from '../base/rng.js';
 import { MimicChatModel } from '../model/mimic-chat.js';
 import { collate, totalWeight } from './batch.js';
@@ -72,6 +72,6 @@ function deviceLines(precision: Precision, checkpointing: boolean): string[] {
   const { peakBytes, matmulFlops } = backend.device.stats();
   return [
     `  peak of the step in ${precision}, ${checkpointing ? 'with' : 'without'} gradient checkpointing: ${formatBytes(peakBytes)}`,
-    `  matrix products and attention: ${(matmulFlops / 1e12).toFixed(1)} TFLOP`,
+    `  matrix products and attention: ${formatFlops(matmulFlops)}`,
   ];
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatDuration } from '../../src/base/format.js';
+import { formatBytes, formatDuration, formatFlops } from '../../src/base/format.js';
 
 describe('formatBytes', () => {
   it.each([
@@ -13,6 +13,19 @@ describe('formatBytes', () => {
     [-2048, '-2 KiB'],
   ])('writes %d bytes in binary units as %s', (bytes, text) => {
     expect(formatBytes(bytes)).toBe(text);
+  });
+});
+
+describe('formatFlops', () => {
+  it.each([
+    [0, '0 FLOP'],
+    [999, '999 FLOP'],
+    [7_340_032, '7.34 MFLOP'],
+    [878.2e9, '878.2 GFLOP'],
+    [442.5e12, '442.5 TFLOP'],
+    [3e19, '30000 PFLOP'],
+  ])('writes %d operations as %s', (flops, text) => {
+    expect(formatFlops(flops)).toBe(text);
   });
 });
 
