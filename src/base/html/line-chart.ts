@@ -42,19 +42,22 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
   };
 
   const ticks = [0, 0.25, 0.5, 0.75, 1];
+  const format = tickFormat(ticks.map((share) => yMin + share * (yMax - yMin)));
   const grid = ticks.map((share) => {
     const y = yMin + share * (yMax - yMin);
     const line = `<line class="grid" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${py(y)}" y2="${py(y)}"/>`;
-    return line + text(MARGIN.left - 6, py(y) + 4, formatTick(y), 'end');
+    return line + text(MARGIN.left - 6, py(y) + 4, format(y), 'end');
   });
   // Few steps have fewer whole numbers than there are ticks.
   const xTicks = [...new Set(ticks.map((share) => Math.round(share * xMax)))].map((x) =>
     text(px(x), PLOT_HEIGHT - MARGIN.bottom + 15, compactCount(x)),
   );
-  const guides = (options.guides ?? []).map(({ y, label }) => {
-    const line = `<line class="guide" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${py(y)}" y2="${py(y)}"/>`;
-    return line + text(WIDTH - MARGIN.right, py(y) - 4, label, 'end');
-  });
+  const guides = (options.guides ?? []).map(
+    ({ y }) => `<line class="guide" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${py(y)}" y2="${py(y)}"/>`,
+  );
+  const guideLabels = (options.guides ?? []).map(({ y, label }) =>
+    text(WIDTH - MARGIN.right, py(y) - 4, label, 'end', 'class="over"'),
+  );
   const lines = series.map(({ points, className, label }) => {
     const place = ({ x, y }: Point) => `${px(x).toFixed(1)},${py(y).toFixed(1)}`;
     const pieces = withoutGaps(points).map((piece) => `<polyline points="${piece.map(place).join(' ')}"/>`);
@@ -73,6 +76,7 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
     text(-PLOT_HEIGHT / 2, 11, options.yLabel, 'middle', 'transform="rotate(-90)"'),
     ...guides,
     ...lines,
+    ...guideLabels,
     legend.svg,
     '</svg>',
   ].join('');
@@ -122,17 +126,24 @@ function withoutGaps(points: readonly Point[]): Point[][] {
   return pieces.filter((piece) => piece.length > 0);
 }
 
+/** Of these a quarter has few digits. */
+const NICE = [1, 2, 3, 4, 6, 8, 10];
+
 function niceCeiling(value: number): number {
   const step = 10 ** Math.floor(Math.log10(value));
-  return Math.ceil((value * 1.0001) / step) * step;
+  return (NICE.find((nice) => nice * step >= value * 1.0001) ?? 10) * step;
 }
 
-function formatTick(value: number): string {
-  const size = Math.abs(value);
-  if (size > 0 && size < 0.01) return value.toExponential(2).replace(/\.?0+e/, 'e');
-  if (size >= 10_000) return compactCount(value);
-  // Zeros of rounding: 0.6000000000000001 is 0.6.
-  return size >= 10 ? String(Number(value.toFixed(1))) : Number.isInteger(value) ? String(value) : value.toFixed(2);
+/** Decimals that tell the ticks apart, the same for all of them. */
+function tickFormat(values: readonly number[]): (value: number) => string {
+  const largest = Math.max(...values.map(Math.abs));
+  if (largest < 0.04) return (value) => (value === 0 ? '0' : value.toExponential(2).replace(/\.?0+e/, 'e'));
+  if (largest >= 10_000) return compactCount;
+  const digits =
+    [0, 1, 2, 3, 4, 5].find((digits) =>
+      values.every((value) => Math.abs(value - Number(value.toFixed(digits))) < 1e-6 * largest),
+    ) ?? 6;
+  return (value) => (value === 0 ? '0' : value.toFixed(digits));
 }
 
 /** 12500 -> 12.5k */

@@ -20,6 +20,7 @@ const seriesRules = COLOURS.map(
 export const CHART_STYLE = `
 .chart { font: 11px system-ui, sans-serif; }
 .chart text { fill: var(--muted); } .chart .title { fill: var(--ink); font-size: 13px; font-weight: 600; }
+.chart text.over { paint-order: stroke; stroke: var(--paper); stroke-width: 3px; }
 .chart .grid { stroke: var(--line); } .chart .guide { stroke: var(--muted); stroke-dasharray: 4 4; }
 .chart .series polyline { fill: none; stroke-width: 1.8; } .chart .series line { stroke-width: 3; }
 .chart .loss polyline { stroke: var(--accent); } .chart .loss circle { fill: var(--accent); }

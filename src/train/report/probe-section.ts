@@ -42,7 +42,7 @@ function answerRow(step: number, answer: ProbeAnswer): string {
       .join(' ');
     return `<td class="${kind}" style="--share:${(100 * probability).toFixed(0)}%">${probability.toFixed(2)}</td>`;
   });
-  return `<tr><th scope="row" class="num">${step}</th>${cells.join('')}<td class="comment">${clipped(answer.comment)}</td></tr>`;
+  return `<tr><th scope="row" class="num">${step}</th>${cells.join('')}<td class="comment">${answer.comment === '' ? '<span class="note">(no word)</span>' : clipped(answer.comment)}</td></tr>`;
 }
 
 function clipped(text: string): string {

@@ -29,9 +29,20 @@ describe('lineChart', () => {
     expect(height(7)).toBeGreaterThan(236);
   });
 
+  it('marks the axis with even numbers of as many decimals', () => {
+    const ticks = (...values: number[]) => {
+      const labels = lineChart([line('loss', ...values)], options).matchAll(/text-anchor="end" >([^<]+)</g);
+      return Array.from(labels, ([, label]) => label);
+    };
+    expect(ticks(6.3)).toEqual(['0', '2', '4', '6', '8']);
+    expect(ticks(0.9)).toEqual(['0', '0.25', '0.50', '0.75', '1.00']);
+    expect(ticks(2.4)).toEqual(['0', '0.75', '1.50', '2.25', '3.00']);
+    expect(ticks(180)).toEqual(['0', '50', '100', '150', '200']);
+  });
+
   it('writes small and large numbers short', () => {
-    expect(lineChart([line('lr', 1e-5, 4e-5)], options)).toContain('>1.25e-5<');
-    expect(lineChart([line('tok/s', 0, 40_000)], options)).toContain('>12.5k<');
+    expect(lineChart([line('lr', 1e-5, 4e-5)], options)).toContain('>1.5e-5<');
+    expect(lineChart([line('tok/s', 0, 40_000)], options)).toContain('>15k<');
   });
 });
 
