@@ -88,6 +88,9 @@ async function trainOnRank(
     });
     await reporter?.end(result);
     return { interrupted: result.reason === 'interrupted' };
+  } catch (error) {
+    await reporter?.failed(error);
+    throw error;
   } finally {
     reporter?.close();
     await decoding.close();

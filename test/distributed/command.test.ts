@@ -68,7 +68,7 @@ describe.skipIf(reason !== undefined)(
       expect(existsSync(join(runDir(signal), 'report.html'))).toBe(true);
     });
 
-    it('on bad videos beyond the share exits with 2 and lists them', async () => {
+    it('on bad videos beyond the share exits with 2 and lists them, in the report too', async () => {
       writeFileSync(join(dir, 'train-4.png'), 'no picture');
       const { exitCode, output, seconds } = await start('broken').result;
       expect(exitCode, output).toBe(2);
@@ -76,6 +76,8 @@ describe.skipIf(reason !== undefined)(
       expect(output).toContain('1 of 6 videos cannot be used, more than data.badVideoMaxShare = 0.01');
       expect(output).toContain('train-4  train-4.png: E_IMAGE_');
       expect(readFileSync(join(runDir('broken'), 'quarantine.jsonl'), 'utf8')).toContain('"id":"train-4"');
+      expect(eventsOf('broken').at(-1)).toMatchObject({ event: 'failed', code: 'E_BAD_VIDEOS' });
+      expect(readFileSync(join(runDir('broken'), 'report.html'), 'utf8')).toContain('train-4  train-4.png: E_IMAGE_');
     });
   },
 );

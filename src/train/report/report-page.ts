@@ -9,6 +9,7 @@ import { changedSettings } from './changed-settings.js';
 import { breakable, card, percent, scrolling, shownOf, table } from './html-parts.js';
 import { MEAN_STYLE, type Plot } from './plots.js';
 import { probeSection } from './probe-section.js';
+import type { RunFailure } from './run-events.js';
 import type { RunHistory } from './run-history.js';
 import { validationTable } from './validation-table.js';
 
@@ -33,6 +34,7 @@ td.right { border-left: 2px solid var(--good); border-right: 2px solid var(--goo
 .probe h3 { margin: 10px 0 4px; font-size: 16px; } .probe ol { list-style: upper-alpha; margin: 4px 0 8px; padding-left: 26px; }
 .probe li.answer { color: var(--good); font-weight: 600; } .probe td.comment { min-width: 200px; width: 50%; }
 code { font-size: 0.92em; }
+.failure { border-left: 4px solid var(--s1); padding: 8px 12px; font-size: 14px; white-space: pre-wrap; overflow-wrap: anywhere; }
 .warn { color: var(--s1); }
 @media (max-width: 520px) { .card .value { font-size: 22px; } table { font-size: 13px; } th, td { padding: 5px 6px; } .probe { padding: 2px 10px 8px; } }
 @media print { main { max-width: none; padding: 0; } h2 { break-after: avoid; } .chart, .card, tr { break-inside: avoid; } .probe, table { break-inside: auto; } .scroll { overflow: visible; } .scroll table { font-size: 10px; } .scroll td:not(.num), .settings th { overflow-wrap: anywhere; } .scroll td, .scroll th { padding: 3px 4px; } .charts { grid-template-columns: 1fr 1fr; } .cards { grid-template-columns: repeat(4, 1fr); } }
@@ -43,6 +45,7 @@ export function reportPage(summary: RunSummary, plots: readonly Plot[]): string 
   const body = [
     `<h1>${escapeHtml(config.name)}</h1>`,
     `<p class="lead">${escapeHtml(stateLine(history))}</p>`,
+    ...(history.failure === null ? [] : [failureNote(history.failure)]),
     cards(history),
     '<h2>Curves</h2>',
     `<div class="charts">${plots.map(({ svg }) => svg).join('')}</div>`,
@@ -60,9 +63,19 @@ function section(title: string, content: string): string[] {
   return content === '' ? [] : [`<h2>${escapeHtml(title)}</h2>`, content];
 }
 
-function stateLine({ end, lastStep, starts, spent }: RunHistory): string {
+/** The message has lines of its own. */
+function failureNote({ code, message }: RunFailure): string {
+  return `<pre class="failure"><b>${escapeHtml(code)}</b> ${escapeHtml(message)}</pre>`;
+}
+
+function stateLine({ end, failure, lastStep, starts, spent }: RunHistory): string {
   const total = starts.at(-1)?.totalSteps ?? lastStep;
-  const state = end === null ? 'Under way' : `${end.reason[0]?.toUpperCase() ?? ''}${end.reason.slice(1)}`;
+  const state =
+    failure !== null
+      ? 'Failed'
+      : end === null
+        ? 'Under way'
+        : `${end.reason[0]?.toUpperCase() ?? ''}${end.reason.slice(1)}`;
   const again = starts.length > 1 ? `, started ${starts.length} times` : '';
   return `${state}: step ${grouped(lastStep)} of ${grouped(total)} after ${formatDuration(spent.seconds)} of training${again}.`;
 }

@@ -74,6 +74,10 @@ export type ProbeAnswer = z.output<typeof ProbeAnswerSchema>;
 export const ProbeSchema = z.object({ step: z.number(), answers: z.array(ProbeAnswerSchema) });
 export type ProbePoint = z.output<typeof ProbeSchema>;
 
+/** `failed`: what ended a run that could not go on; nothing when it was killed. */
+export const FailureSchema = z.object({ code: z.string(), message: z.string() });
+export type RunFailure = z.output<typeof FailureSchema>;
+
 /** `end`: missing when the run was killed. */
 export const EndSchema = z.object({
   time: z.string(),

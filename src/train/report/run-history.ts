@@ -4,9 +4,11 @@ import { isRecord } from '../../base/config-layer.js';
 import { Curve } from './curve.js';
 import {
   EndSchema,
+  FailureSchema,
   type ProbePoint,
   ProbeSchema,
   type RunEnd,
+  type RunFailure,
   type RunStart,
   StartSchema,
   type ValidationPoint,
@@ -35,6 +37,8 @@ export class RunHistory {
   probes: ProbePoint[] = [];
   /** Of the last start; null while it runs, and when it was killed. */
   end: RunEnd | null = null;
+  /** Of the last start. */
+  failure: RunFailure | null = null;
   lastStep = 0;
   /** Of all steps, with those that an interruption made the run do twice. */
   readonly spent = { seconds: 0, tokens: 0, clips: 0, waitSec: 0 };
@@ -91,6 +95,9 @@ export class RunHistory {
       }
       case 'end':
         this.end = EndSchema.safeParse(event).data ?? null;
+        break;
+      case 'failed':
+        this.failure = FailureSchema.safeParse(event).data ?? null;
     }
   }
 
@@ -99,6 +106,7 @@ export class RunHistory {
     const { firstStep } = start;
     this.starts.push(start);
     this.end = null;
+    this.failure = null;
     this.steps.truncate(firstStep);
     this.validations = this.validations.filter(({ step }) => step <= firstStep);
     this.probes = this.probes.filter(({ step }) => step <= firstStep);

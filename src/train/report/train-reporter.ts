@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ChosenBackend } from '../../backend/select.js';
 import { writeFileAtomic } from '../../base/atomic-file.js';
+import { MimicError } from '../../base/errors.js';
 import { EventLog } from '../../base/event-log.js';
 import { log } from '../../base/logger.js';
 import { Progress } from '../../base/progress.js';
@@ -155,12 +156,15 @@ export class TrainReporter {
     log.info(`checkpoint: ${result.checkpointDir}`);
     const wallSec = (performance.now() - this.startedMs) / 1000;
     this.write('end', { ...result, reportSec: this.reportMs / 1000, wallSec });
-    try {
-      await this.report();
-      log.info(`report: ${join(this.dir, 'report.html')}`);
-    } catch (error) {
-      log.warnOnce('report', `the report could not be written: ${String(error)}`);
-    }
+    await this.finalReport();
+  }
+
+  /** What ended a run that had begun is in its folder too, not on the terminal alone. */
+  async failed(error: unknown): Promise<void> {
+    if (this.events === undefined) return;
+    const { code = 'E_INTERNAL', message } = error instanceof MimicError ? error : { message: String(error) };
+    this.write('failed', { code, message });
+    await this.finalReport();
   }
 
   close(): void {
@@ -202,6 +206,15 @@ export class TrainReporter {
     await writeFileAtomic(join(this.dir, 'samples', `${stepFolderName(step)}.md`), probeMarkdown(step, answers), {
       durable: false,
     });
+  }
+
+  private async finalReport(): Promise<void> {
+    try {
+      await this.report();
+      log.info(`report: ${join(this.dir, 'report.html')}`);
+    } catch (error) {
+      log.warnOnce('report', `the report could not be written: ${String(error)}`);
+    }
   }
 
   private async report(): Promise<void> {

@@ -2,7 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { DataError } from '../../../src/base/errors.js';
 import { answerProbe } from '../../../src/eval/answer-probe.js';
+import type { FrameSource } from '../../../src/train/features/feature-source.js';
 import { type ReporterOptions, TrainReporter } from '../../../src/train/report/train-reporter.js';
 import { type TuneStep, tune } from '../../../src/train/tune.js';
 import { CPU, useBackend } from '../../support/backends.js';
@@ -45,6 +47,9 @@ describe('TrainReporter', () => {
       });
       await reporter.end(result);
       return { result, steps, lines };
+    } catch (error) {
+      await reporter.failed(error);
+      throw error;
     } finally {
       reporter.close();
     }
@@ -118,6 +123,29 @@ describe('TrainReporter', () => {
     expect(events[1]).toMatchObject({ step: 1, skipped: 0, clips: 4 });
     const log = await readFile(join(tiny.config.out, 'run', 'events.jsonl'), 'utf8');
     expect(log.trim().split('\n').length).toBe(lines.length);
+  });
+
+  it('says in the folder what ended a run that could not go on, until it is resumed', async () => {
+    const train = { epochs: 2, saveEverySteps: 1, evalEverySteps: 100 };
+    const tiny = await tinyRun(join(folder, 'd'), { train: 4, validation: 2 }, { train });
+    let decoded = 0;
+    const frames: FrameSource = async (input) => {
+      if (decoded++ >= 4) throw new DataError('E_VIDEO_ABSENT', 'no <file> is there');
+      return tiny.frames(input);
+    };
+    const config = { ...tiny.config, train: { ...tiny.config.train, featureCacheMiB: 0 } };
+    await expect(reported({ config, frames })).rejects.toMatchObject({ code: 'E_VIDEO_ABSENT' });
+    const read = (name: string) => readFile(join(tiny.config.out, 'run', name), 'utf8');
+    expect(JSON.parse((await read('events.jsonl')).trim().split('\n').at(-1) ?? '')).toMatchObject({
+      event: 'failed',
+      code: 'E_VIDEO_ABSENT',
+      message: 'no <file> is there',
+    });
+    const page = await read('report.html');
+    expect(page).toContain('Failed: step 1 of 2');
+    expect(page).toMatch(/<b>E_VIDEO_ABSENT<\/b> no &lt;file&gt; is there/);
+    await reported(tiny, { resume: true });
+    expect(await read('report.html')).not.toMatch(/E_VIDEO_ABSENT|Failed/);
   });
 
   it('lets the run go on when the report cannot be made', async () => {
