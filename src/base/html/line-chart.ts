@@ -73,7 +73,7 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
     ...grid,
     ...xTicks,
     text(WIDTH / 2, PLOT_HEIGHT - 4, options.xLabel),
-    text(-PLOT_HEIGHT / 2, 11, options.yLabel, 'middle', 'transform="rotate(-90)"'),
+    text(-PLOT_HEIGHT / 2, 9, options.yLabel, 'middle', 'transform="rotate(-90)"'),
     ...guides,
     ...lines,
     ...guideLabels,

@@ -96,7 +96,15 @@ function cards({ validations, spent, end, steps }: RunHistory): string {
     ...(best === undefined
       ? []
       : [card('best validation accuracy', percent(best.accuracy), `mean of the tasks, after step ${best.step}`)]),
-    ...(counted === 0 ? [] : [card('training loss', loss.toFixed(3), `mean of the last ${counted} steps`)]),
+    ...(counted === 0
+      ? []
+      : [
+          card(
+            'training loss',
+            loss.toFixed(3),
+            counted === 1 ? 'of the only step' : `mean of the last ${counted} steps`,
+          ),
+        ]),
     card(
       'tokens a second',
       grouped(Math.round(spent.tokens / spent.seconds || 0)),
