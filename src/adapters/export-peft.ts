@@ -2,11 +2,13 @@
  * A tuned checkpoint as an adapter that PEFT loads: the LoRA matrices under PEFT's names, and beside them what PEFT knows
  * nothing of, so that importing the folder gives the checkpoint back.
  */
+
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { writeDirectoryAtomic } from '../base/atomic-file.js';
 import { CheckpointError } from '../base/errors.js';
+import { ADAPTER_CONFIG } from '../model/checkpoints/adapter-config.js';
 import type { SafetensorsEntry } from '../model/weights/safetensors-writer.js';
 import { writeSafetensors } from '../model/weights/safetensors-writer.js';
 import { adapterCard } from './adapter-card.js';
@@ -17,7 +19,7 @@ import { writeInputFile } from './input-file.js';
 import { type PeftLayout, peftLinears, targetModules } from './lora-names.js';
 import { takeRows } from './matrix-rows.js';
 import type { ParameterWeights } from './parameter-weights.js';
-import { ADAPTER_CONFIG, peftConfigJson } from './peft-config.js';
+import { peftConfigJson } from './peft-config.js';
 import { readRowsFloat32 } from './read-tensor.js';
 
 export interface ExportPeftOptions {

@@ -1,4 +1,5 @@
 /** An adapter that was trained in Python as a checkpoint folder of ours: config, LoRA and trained modules over a base. */
+
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
@@ -6,6 +7,7 @@ import { stringify } from 'yaml';
 import { writeDirectoryAtomic } from '../base/atomic-file.js';
 import { CheckpointError } from '../base/errors.js';
 import { log } from '../base/logger.js';
+import { ADAPTER_CONFIG, type PeftConfig, readPeftConfig } from '../model/checkpoints/adapter-config.js';
 import { type ModelConfig, ModelSchema } from '../model/config.js';
 import { MimicChatModel } from '../model/mimic-chat.js';
 import { openWeights } from '../model/weights/open-weights.js';
@@ -19,7 +21,7 @@ import { writeInputFile } from './input-file.js';
 import { joinLora } from './join-lora.js';
 import { neutralEntry } from './neutral-entry.js';
 import { ParameterWeights } from './parameter-weights.js';
-import { ADAPTER_CONFIG, moduleScale, type PeftConfig, readPeftConfig } from './peft-config.js';
+import { moduleScale } from './peft-config.js';
 import { type AdapterTensors, sortAdapter } from './read-adapter.js';
 import { readFloat32 } from './read-tensor.js';
 

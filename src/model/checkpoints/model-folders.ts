@@ -8,7 +8,7 @@ import { CheckpointError } from '../../base/errors.js';
 import { type ModelConfig, ModelSchema } from '../config.js';
 import type { Part } from '../parameters.js';
 import { openWeights } from '../weights/open-weights.js';
-import { ADAPTER_CONFIG, readAdapterConfig } from './adapter-config.js';
+import { ADAPTER_CONFIG, readUniformAdapter } from './adapter-config.js';
 import type { LoadOptions } from './load-weights.js';
 import { loraOf } from './lora-of.js';
 import { neutralParts } from './neutral-parts.js';
@@ -38,7 +38,7 @@ export interface FolderPlan {
 
 /**
  * @param base of a PEFT adapter whose adapter_config.json names no folder
- * @throws CheckpointError E_FOLDER_CONFIG for a folder that is none of them, E_BASE_CONFIG, E_ADAPTER_BASE, E_LORA_RANK
+ * @throws CheckpointError E_FOLDER_CONFIG for a folder that is none of them, E_BASE_CONFIG, E_ADAPTER_*, E_LORA_RANK
  */
 export async function planFolder(dir: string, base?: string): Promise<FolderPlan> {
   if (isOwnFolder(dir)) return planOwn(dir);
@@ -115,7 +115,7 @@ function planPublished(dir: string, published: PublishedFolder): FolderPlan {
 }
 
 async function planAdapter(dir: string, given: string | undefined): Promise<FolderPlan> {
-  const adapter = await readAdapterConfig(dir);
+  const adapter = await readUniformAdapter(dir);
   const baseDir = given ?? localBase(dir, adapter.base);
   if (baseDir === undefined) {
     const named =

@@ -17,19 +17,24 @@ function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** @throws CheckpointError E_BASE_CONFIG when the file is absent or holds no object */
-export async function readJsonObject(path: string): Promise<Json> {
+/** @throws CheckpointError `code` when the file is absent or holds no object */
+export async function readJsonObject(
+  path: string,
+  { code = 'E_BASE_CONFIG', hint }: { readonly code?: string; readonly hint?: string } = {},
+): Promise<Json> {
+  const options = hint === undefined ? {} : { hint };
   let value: unknown;
   try {
     const { size } = await stat(path);
     if (size > MAX_BYTES) throw new RangeError(`${size} bytes, at most ${MAX_BYTES} are read`);
     value = JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
-    throw new CheckpointError('E_BASE_CONFIG', `${path}: cannot be read as JSON (${(cause as Error).message}).`, {
+    throw new CheckpointError(code, `${path}: cannot be read as JSON (${(cause as Error).message}).`, {
+      ...options,
       cause,
     });
   }
-  if (!isObject(value)) throw new CheckpointError('E_BASE_CONFIG', `${path}: got no object of settings.`);
+  if (!isObject(value)) throw new CheckpointError(code, `${path}: got no object of settings.`, options);
   return value;
 }
 
