@@ -1,15 +1,11 @@
 import type { VideoRecord } from '../record.js';
+import type { RecordList } from '../record-list.js';
+import { LabelIndex, type LabelPool } from './label-index.js';
+import { buildCorpusTables, type CorpusTables, type PoolTables, topComment } from './tables/corpus-tables.js';
 import { type Tag, TagIndex } from './tag-index.js';
 import { containsTerm, makeTerm, type Term } from './text.js';
 import { type PooledText, TextPool } from './text-pool.js';
-
-/** The labels of one field: each occurrence, and each distinct one. */
-export interface LabelPool {
-  readonly occurrences: readonly Term[];
-  readonly distinct: readonly Term[];
-}
-
-const EMPTY_POOL: LabelPool = { occurrences: [], distinct: [] };
+import { WordIndex } from './word-index.js';
 
 /** Comments from the best liked on; equal likes keep the order of the record. */
 export function rankedComments(record: VideoRecord): VideoRecord['comments'] {
@@ -28,52 +24,52 @@ export class CorpusIndex {
   readonly descriptions: TextPool;
   /** The best-liked comment of each video, grouped by category. */
   readonly topComments: TextPool;
-  readonly topics: LabelPool;
-  readonly categories: LabelPool;
-  private readonly categoriesByTopic: ReadonlyMap<string, LabelPool>;
+  private readonly labels: LabelIndex;
   private readonly ownTags = new WeakMap<VideoRecord, OwnTags>();
 
-  constructor(records: readonly VideoRecord[]) {
-    this.tags = new TagIndex(records);
-    const pool = (textOf: (record: VideoRecord) => string | undefined, groupOf: (record: VideoRecord) => string) => {
-      const entries = records.map((record) => ({ text: textOf(record) ?? '', group: groupOf(record) }));
-      return new TextPool(
-        entries.filter(({ text }) => text.trim() !== ''),
-        this.tags,
-      );
+  /** @param tables of the same records, where they are known already */
+  constructor(records: RecordList, tables: CorpusTables = buildCorpusTables(records)) {
+    this.tags = new TagIndex(tables);
+    this.labels = new LabelIndex(tables.topics, tables.categories);
+    const words = new WordIndex(tables);
+    const pool = (
+      pooled: PoolTables,
+      textOf: (record: VideoRecord) => string | undefined,
+      kind: 'topic' | 'category',
+    ) => {
+      const text = (number: number) => {
+        const record = records.at(number);
+        return record === undefined ? '' : (textOf(record) ?? '');
+      };
+      return new TextPool(pooled, text, (group) => this.labels.numberOf(kind, group), words, this.tags);
     };
-    const topicOf = (record: VideoRecord) => record.topic ?? '';
-    this.titles = pool((record) => record.title, topicOf);
-    this.descriptions = pool((record) => record.description, topicOf);
-    this.topComments = pool(
-      (record) => rankedComments(record)[0]?.text,
-      (record) => record.category ?? '',
-    );
-    this.topics = labelPool(records.map(({ topic }) => topic));
-    this.categories = labelPool(records.map(({ category }) => category));
-    const byTopic = new Map<string, (string | undefined)[]>();
-    for (const record of records) byTopic.set(topicOf(record), []);
-    for (const record of records) byTopic.get(topicOf(record))?.push(record.category);
-    this.categoriesByTopic = new Map([...byTopic].map(([topic, categories]) => [topic, labelPool(categories)]));
+    this.titles = pool(tables.titles, ({ title }) => title, 'topic');
+    this.descriptions = pool(tables.descriptions, ({ description }) => description, 'topic');
+    this.topComments = pool(tables.topComments, topComment, 'category');
+  }
+
+  get topics(): LabelPool {
+    return this.labels.topics;
+  }
+
+  get categories(): LabelPool {
+    return this.labels.categories;
   }
 
   /** Categories that videos of this topic have. */
   categoriesOf(topic: string | undefined): LabelPool {
-    return this.categoriesByTopic.get(topic ?? '') ?? EMPTY_POOL;
+    return this.labels.categoriesOf(topic);
   }
 
   /** The record's tags; it need not be part of the corpus. */
   ownTagsOf(record: VideoRecord): OwnTags {
     let own = this.ownTags.get(record);
     if (own === undefined) {
-      const known = new Set<Tag>();
-      const foreign: Term[] = [];
-      for (const text of record.tags) {
-        const tag = this.tags.find(text);
-        if (tag === undefined) foreign.push(makeTerm(text));
-        else known.add(tag);
-      }
-      own = { known, foreign };
+      const found = record.tags.map((text): Tag | Term => this.tags.find(text) ?? makeTerm(text));
+      own = {
+        known: new Set(found.flatMap((tag) => ('id' in tag ? [tag.id] : []))),
+        foreign: found.filter((tag) => !('id' in tag)),
+      };
       this.ownTags.set(record, own);
     }
     return own;
@@ -86,20 +82,8 @@ export class CorpusIndex {
   }
 }
 
-/** Tags of a record: those that the corpus has, and others. */
+/** Tags of a record: numbers of those that the corpus has, and others. */
 export interface OwnTags {
-  readonly known: ReadonlySet<Tag>;
+  readonly known: ReadonlySet<number>;
   readonly foreign: readonly Term[];
-}
-
-function labelPool(labels: readonly (string | undefined)[]): LabelPool {
-  const terms = new Map<string, Term>();
-  const occurrences: Term[] = [];
-  for (const label of labels) {
-    if (label === undefined || label.trim() === '') continue;
-    const term = terms.get(label) ?? makeTerm(label);
-    terms.set(label, term);
-    occurrences.push(term);
-  }
-  return { occurrences, distinct: [...terms.values()] };
 }

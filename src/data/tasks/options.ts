@@ -4,14 +4,22 @@ import { containsTerm, namesIndex, nearEqual, type Term } from './text.js';
 
 export const DISTRACTORS = 3;
 
-/** Visits the items in random order until `visit` returns true. */
-export function visitShuffled<T>(items: readonly T[], rng: Rng, visit: (item: T) => boolean): void {
-  const order = items.slice();
-  for (let i = 0; i < order.length; i++) {
-    const j = i + rng.int(order.length - i);
-    const item = order[j] as T;
-    order[j] = order[i] as T;
-    if (visit(item)) return;
+/** Items by their number: an array, or something that makes them when asked. */
+export interface List<T> {
+  readonly length: number;
+  at(index: number): T | undefined;
+}
+
+/** Visits the items in random order until `visit` returns true; asks for no item but those. */
+export function visitShuffled<T>(items: List<T>, rng: Rng, visit: (item: T) => boolean): void {
+  /** What stands at places that were changed: most of a long list never is. */
+  const moved = new Map<number, number>();
+  for (let i = 0; i < items.length; i++) {
+    const j = i + rng.int(items.length - i);
+    const chosen = moved.get(j) ?? j;
+    moved.set(j, moved.get(i) ?? i);
+    const item = items.at(chosen);
+    if (item !== undefined && visit(item)) return;
   }
 }
 
@@ -51,17 +59,17 @@ export class OptionSet<T extends Term = Term> {
  * Fills `options` from a list with repetitions, so that a distractor is as frequent as the same text is as an answer,
  * and then, if draws were unlucky, from the distinct values in random order.
  */
-export function fillByFrequency(
+export function fillByFrequency<T extends Term>(
   options: OptionSet,
-  occurrences: readonly Term[],
-  distinct: readonly Term[],
+  occurrences: List<T>,
+  distinct: List<T>,
   rng: Rng,
-  allowed: (term: Term) => boolean = () => true,
+  allowed: (term: T) => boolean = () => true,
 ): void {
   const draws = occurrences.length === 0 ? 0 : 8 * DISTRACTORS;
   for (let draw = 0; draw < draws && !options.full; draw++) {
-    const term = rng.pick(occurrences);
-    if (allowed(term)) options.offer(term);
+    const term = occurrences.at(rng.int(occurrences.length));
+    if (term !== undefined && allowed(term)) options.offer(term);
   }
   if (options.full) return;
   visitShuffled(distinct, rng, (term) => {

@@ -2,6 +2,7 @@ import type { Rng } from '../../base/rng.js';
 import type { VideoRecord } from '../record.js';
 import type { CorpusIndex } from './corpus-index.js';
 import { OptionSet } from './options.js';
+import { makeTerm } from './text.js';
 import type { PooledText, TextPool } from './text-pool.js';
 import type { Distractors } from './types.js';
 
@@ -14,7 +15,7 @@ export function pooledDistractors(
   index: CorpusIndex,
   rng: Rng,
 ): Distractors {
-  const options = new OptionSet<PooledText>(pool.term(right));
+  const options = new OptionSet<PooledText>(makeTerm(right));
   pool.fill(options, group ?? '', (text) => index.spellsOwnTag(record, text), rng);
   return { texts: options.texts };
 }

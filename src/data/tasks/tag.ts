@@ -20,12 +20,12 @@ export const tagTask: ChoiceTask = {
     const own = index.ownTagsOf(record);
     const rightTag = tags.find(right);
     const options = new OptionSet<Term>(rightTag ?? makeTerm(right));
-    const allowed = (tag: Term) => !own.known.has(tag as Tag) && tags.onDisjointVideo(tag as Tag, own.known, rng);
+    const allowed = ({ id }: Tag) => !own.known.has(id) && tags.onDisjointVideo(id, own.known, rng);
     if (rightTag !== undefined) {
-      const { occurrences, distinct } = tags.substitutes(rightTag);
-      fillByFrequency(options, occurrences, distinct, rng, allowed);
+      const { occurrences, distinct } = tags.substitutes(rightTag.id);
+      fillByFrequency(options, tags.listed(occurrences), tags.listed(distinct), rng, allowed);
     }
-    if (!options.full) fillByFrequency(options, tags.occurrences, tags.tags, rng, allowed);
+    if (!options.full) fillByFrequency(options, tags.occurrences, tags.distinct, rng, allowed);
     return { texts: options.texts };
   },
 };

@@ -18,15 +18,27 @@ export interface Term {
   readonly squashed: string;
 }
 
+/** Any white space as one space, and none at the ends. */
+export const onOneLine = (text: string) => text.replace(/\s+/g, ' ').trim();
+
 export function makeTerm(text: string): Term {
-  const oneLine = text.replace(/\s+/g, ' ').trim();
+  const oneLine = onOneLine(text);
   const words = oneLine.normalize('NFKC').toLowerCase().match(WORD) ?? [oneLine];
   return { text: oneLine, words, squashed: squash(words.join('')) };
 }
 
 /** Collapses letters repeated for emphasis. */
 export function squash(joinedWords: string): string {
-  return joinedWords.replace(/(.)\1{2,}/gu, '$1');
+  return hasRun(joinedWords) ? joinedWords.replace(/(.)\1{2,}/gu, '$1') : joinedWords;
+}
+
+/** Whether a letter may repeat: most texts have no three equal units, two apart where they are pairs, in a row. */
+function hasRun(text: string): boolean {
+  for (let i = 2; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === text.charCodeAt(i - 2) && (unit === text.charCodeAt(i - 1) || unit >= 0xd800)) return true;
+  }
+  return false;
 }
 
 /** Whether the words of `needle` stand side by side in `hay`. */
