@@ -48,10 +48,10 @@ function text(rng: Rng, least: number, most: number): string {
   return words.join(rng.uniform() < 0.02 ? '\n' : ' ');
 }
 
-function tags(rng: Rng, topic: number): string[] {
+function tags(rng: Rng, topic: number, firstTagRank: number): string[] {
   return Array.from({ length: 2 + rng.int(7) }, () => {
     const kind = rng.uniform();
-    const common = WORDS[zipf(rng, 3000)] ?? '';
+    const common = WORDS[firstTagRank + zipf(rng, 3000)] ?? '';
     if (kind < 0.3) return `topic ${topic} ${WORDS[zipf(rng, 40)]}`;
     if (kind < 0.85) return rng.uniform() < 0.1 ? `#${common.toUpperCase()}` : common;
     if (kind < 0.93) return `${common} ${word(rng)}`;
@@ -60,8 +60,15 @@ function tags(rng: Rng, topic: number): string[] {
   });
 }
 
-/** Record `index` of the corpus of this seed. */
-export function webRecord(seed: number, index: number): VideoRecord {
+/** The commonest words, which nobody takes for a tag. */
+export const FUNCTION_WORDS = 150;
+
+/**
+ * Record `index` of the corpus of this seed.
+ *
+ * @param firstTagRank rank of the commonest word that is a tag; with 0 nearly every text spells a tag of every video
+ */
+export function webRecord(seed: number, index: number, firstTagRank = 0): VideoRecord {
   const rng = new Rng(seed, 'web-record').fork(index);
   const topic = zipf(rng, TOPICS);
   const title = rng.uniform() < 0.25 ? `${rng.pick(OPENINGS)} ${text(rng, 1, 6)}` : text(rng, 3, 12);
@@ -72,7 +79,7 @@ export function webRecord(seed: number, index: number): VideoRecord {
     // One in fifty has the words of another.
     title: rng.uniform() < 0.02 ? `${rng.pick(OPENINGS)} ${WORDS[rng.int(20)]}` : title,
     ...(rng.uniform() < 0.97 ? { description: text(rng, 8, 40) } : {}),
-    tags: tags(rng, topic),
+    tags: tags(rng, topic, firstTagRank),
     ...(rng.uniform() < 0.98 ? { topic: `topic ${topic}` } : {}),
     ...(rng.uniform() < 0.98 ? { category: `category ${zipf(rng, CATEGORIES)}` } : {}),
     comments: rng.uniform() < 0.98 ? comments : [],

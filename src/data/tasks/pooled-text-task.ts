@@ -16,6 +16,7 @@ export function pooledDistractors(
   rng: Rng,
 ): Distractors {
   const options = new OptionSet<PooledText>(makeTerm(right));
-  pool.fill(options, group ?? '', (text) => index.spellsOwnTag(record, text), rng);
+  const { known } = index.ownTagsOf(record);
+  pool.fill(options, group ?? '', known, (text) => index.spellsOwnTag(record, text), rng);
   return { texts: options.texts };
 }

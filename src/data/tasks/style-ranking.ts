@@ -1,5 +1,6 @@
 import type { PoolTables } from './tables/corpus-tables.js';
-import { type NumberRows, placesByNumber, rowOf } from './tables/number-list.js';
+import { NumberList, type NumberRows, placesByNumber, rowOf } from './tables/number-list.js';
+import { NumberTable } from './tables/number-table.js';
 
 /** Texts kept as the closest in style to one text. */
 const MAX_RANKED = 64;
@@ -143,44 +144,32 @@ export class StyleRanking {
       sharing = this.share(this.ofLength(length), place);
       this.sharing.set(key, sharing);
     }
-    const at = indexOf(sharing.words, word);
-    return at < 0 ? sharing.texts.subarray(0, 0) : sharing.texts.subarray(sharing.starts[at], sharing.starts[at + 1]);
+    return rowOf(sharing, sharing.rowOfWord.find(word));
   }
 
   private share(texts: Int32Array, place: number): Sharing {
     const { starts, values } = this.tables.words;
-    const wordOf = (text: number) => values[(starts[text] ?? 0) + place] ?? 0;
-    const column = Int32Array.from(texts, wordOf);
-    const sorted = column.slice().sort();
-    let count = 0;
-    for (let i = 0; i < sorted.length; i++)
-      if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[count++] = sorted[i] ?? 0;
-    const words = sorted.slice(0, count);
     const { scratch } = this;
-    for (let i = 0; i < count; i++) scratch[words[i] ?? 0] = i;
-    for (let i = 0; i < column.length; i++) column[i] = scratch[column[i] ?? 0] ?? 0;
-    const rows = placesByNumber(column, count);
-    return { words, starts: rows.starts, texts: rows.values.map((i) => texts[i] ?? 0) };
+    const rows = new Int32Array(texts.length);
+    const words = new NumberList();
+    for (let i = 0; i < texts.length; i++) {
+      const word = values[(starts[texts[i] ?? 0] ?? 0) + place] ?? 0;
+      let row = scratch[word] ?? 0;
+      // The table may hold what an earlier call left.
+      if (row >= words.length || words.at(row) !== word) {
+        row = words.length;
+        scratch[word] = row;
+        words.push(word);
+      }
+      rows[i] = row;
+    }
+    const sharing = placesByNumber(rows, words.length);
+    for (let i = 0; i < sharing.values.length; i++) sharing.values[i] = texts[sharing.values[i] ?? 0] ?? 0;
+    return { ...sharing, rowOfWord: new NumberTable(words.toArray()) };
   }
 }
 
-interface Sharing {
-  /** Ascending. */
-  readonly words: Int32Array;
-  /** Of each of `words`: where its texts begin. */
-  readonly starts: Int32Array;
-  readonly texts: Int32Array;
-}
-
-function indexOf(sorted: Int32Array, value: number): number {
-  let low = 0;
-  let high = sorted.length - 1;
-  while (low <= high) {
-    const middle = (low + high) >> 1;
-    const found = sorted[middle] ?? 0;
-    if (found === value) return middle;
-    if (found < value) low = middle + 1;
-    else high = middle - 1;
-  }
-  return -1;
+/** A row of texts for each word. */
+interface Sharing extends NumberRows {
+  readonly rowOfWord: NumberTable;
 }

@@ -3,9 +3,11 @@ import type { List } from './options.js';
 import { BoundedMap } from './tables/bounded-map.js';
 import { type CorpusTables, withoutHash } from './tables/corpus-tables.js';
 import { type NumberRows, placesByNumber, rowOf } from './tables/number-list.js';
-import { StringTable } from './tables/string-table.js';
+import { squashUnits } from './tables/squash-units.js';
+import { EMPTY_HASH, hashMore, StringTable } from './tables/string-table.js';
 import { type Substitutes, TagSubstitutes } from './tag-substitutes.js';
 import { makeTerm, squash, type Term } from './text.js';
+import type { WordIndex } from './word-index.js';
 
 /** Videos tried when looking for one that carries a tag but shares none with the asked video. */
 const DISJOINT_TRIES = 16;
@@ -28,6 +30,11 @@ export class TagIndex {
   private readonly videosOfTag: NumberRows;
   private readonly kept = new BoundedMap<number, Tag>(KEPT_TAGS);
   private readonly substitution: TagSubstitutes;
+  /** Units of a text's words, where each ends, and where the last run of three equal units up to there begins. */
+  private readonly units = new Uint16Array(4096);
+  private readonly ends = new Int32Array(1024);
+  private readonly lastRuns = new Int32Array(1024);
+  private readonly squashed = new Uint16Array(4096);
 
   constructor(private readonly tables: Pick<CorpusTables, 'tags' | 'tagTexts' | 'tagsOfRecord'>) {
     const { tags, tagsOfRecord } = tables;
@@ -50,8 +57,51 @@ export class TagIndex {
     return this.bySquashed.find(squash(word));
   }
 
-  /** Numbers of the corpus' tags that the words spell, alone or run together. */
-  mentionedIn(words: readonly string[]): number[] {
+  /**
+   * Numbers of the corpus' tags that the words spell, alone or run together.
+   *
+   * @param words by their numbers, of which most need no string
+   */
+  mentionedIn(words: Int32Array, index: WordIndex): number[] {
+    return this.mentionedInPlain(words, index) ?? this.mentionedInAny(Array.from(words, (word) => index.text(word)));
+  }
+
+  /** Undefined where letters are not a unit each, and for texts of thousands of letters. */
+  private mentionedInPlain(words: Int32Array, index: WordIndex): number[] | undefined {
+    const { units, ends, lastRuns, bySquashed } = this;
+    if (words.length > ends.length) return undefined;
+    let length = 0;
+    let lastRun = -1;
+    for (let i = 0, at = 0; i < words.length; i++) {
+      length = index.copy(words[i] ?? -1, units, at);
+      if (length < 0) return undefined;
+      for (; at < length; at++) {
+        const unit = units[at] ?? 0;
+        if (unit >= 0xd800 && unit <= 0xdfff) return undefined;
+        if (at >= 2 && unit === units[at - 1] && unit === units[at - 2]) lastRun = at - 2;
+      }
+      ends[i] = length;
+      lastRuns[i] = lastRun;
+    }
+    const found: number[] = [];
+    for (let first = 0, start = 0; first < words.length; first++) {
+      let hash = EMPTY_HASH;
+      for (let last = first, from = start; last < Math.min(words.length, first + MAX_TAG_WORDS); last++) {
+        const end = ends[last] ?? 0;
+        hash = hashMore(hash, units, from, end);
+        from = end;
+        let tag = -1;
+        if (last === first) tag = index.tagOf(words[first] ?? -1);
+        else if ((lastRuns[last] ?? -1) < start) tag = bySquashed.findUnits(units, start, end, hash);
+        else tag = bySquashed.findUnits(this.squashed, 0, squashUnits(units, start, end, this.squashed));
+        if (tag >= 0 && !found.includes(tag)) found.push(tag);
+      }
+      start = ends[first] ?? 0;
+    }
+    return found;
+  }
+
+  private mentionedInAny(words: readonly string[]): number[] {
     const found: number[] = [];
     for (let start = 0; start < words.length; start++) {
       let joined = '';

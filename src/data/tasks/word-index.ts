@@ -23,6 +23,15 @@ export class WordIndex {
     return this.words.find(word);
   }
 
+  text(word: number): string {
+    return this.words.text(word);
+  }
+
+  /** Copies the units of a word to `units` at `at`. @returns where they end; -1 where there is no room */
+  copy(word: number, units: Uint16Array, at: number): number {
+    return this.words.copy(word, units, at);
+  }
+
   /** The number of the tag that a word is, -1 for none. */
   tagOf(word: number): number {
     return this.tagOfWord[word] ?? -1;

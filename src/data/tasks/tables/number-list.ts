@@ -12,6 +12,10 @@ export class NumberList {
     this.values[this.length++] = value;
   }
 
+  at(index: number): number | undefined {
+    return index < this.length ? this.values[index] : undefined;
+  }
+
   toArray(): Int32Array {
     return this.values.slice(0, this.length);
   }
@@ -23,6 +27,7 @@ export interface NumberRows {
   readonly values: Int32Array;
 }
 
+/** @param row outside of the rows: an empty one */
 export function rowOf({ starts, values }: NumberRows, row: number): Int32Array {
   return values.subarray(starts[row] ?? 0, starts[row + 1] ?? 0);
 }

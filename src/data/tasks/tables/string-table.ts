@@ -13,13 +13,20 @@ export interface StringTableData {
 const FIRST_SLOTS = 1 << 10;
 const FIRST_UNITS = 1 << 12;
 
-export function hashUnits(units: Uint16Array, start: number, end: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (units[i] ?? 0), 0x01000193);
-  // The lowest bits choose the slot, and FNV's depend on the lowest bits of its input alone.
-  hash ^= hash >>> 15;
-  hash = Math.imul(hash, 0x2c1b3c6d);
-  return (hash ^ (hash >>> 13)) >>> 0;
+/** The hash of no units, to be continued by those of a string. */
+export const EMPTY_HASH = 0x811c9dc5;
+
+/** FNV-1a of a string goes on by more units. */
+export function hashMore(hash: number, units: Uint16Array, start: number, end: number): number {
+  let mixed = hash;
+  for (let i = start; i < end; i++) mixed = Math.imul(mixed ^ (units[i] ?? 0), 0x01000193);
+  return mixed;
+}
+
+/** The lowest bits choose the slot, and FNV's depend on the lowest bits of its input alone. */
+function slotHash(hash: number): number {
+  const mixed = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return (mixed ^ (mixed >>> 13)) >>> 0;
 }
 
 export class StringTable {
@@ -56,8 +63,17 @@ export class StringTable {
     return this.findUnits(this.scratch, 0, length);
   }
 
-  findUnits(units: Uint16Array, start: number, end: number): number {
-    return (this.slots[this.slotOf(units, start, end)] ?? 0) - 1;
+  /** @param hash of these units, by `hashMore` */
+  findUnits(units: Uint16Array, start: number, end: number, hash = hashMore(EMPTY_HASH, units, start, end)): number {
+    return (this.slots[this.slotOf(hash, units, start, end)] ?? 0) - 1;
+  }
+
+  /** Copies the units of a string to `units` at `at`. @returns where they end; -1 where there is no room */
+  copy(id: number, units: Uint16Array, at: number): number {
+    const [start = 0, end = 0] = [this.starts[id], this.starts[id + 1]];
+    if (at + end - start > units.length) return -1;
+    for (let i = start, j = at; i < end; i++, j++) units[j] = this.units[i] ?? 0;
+    return at + end - start;
   }
 
   /** The number of a string, which is given one if it has none. */
@@ -69,7 +85,7 @@ export class StringTable {
   }
 
   internUnits(units: Uint16Array, start: number, end: number): number {
-    const slot = this.slotOf(units, start, end);
+    const slot = this.slotOf(hashMore(EMPTY_HASH, units, start, end), units, start, end);
     const known = this.slots[slot] ?? 0;
     if (known > 0) return known - 1;
     const id = this.count++;
@@ -90,9 +106,9 @@ export class StringTable {
   }
 
   /** Where the string is, or the free slot where it would go. */
-  private slotOf(units: Uint16Array, start: number, end: number): number {
+  private slotOf(hash: number, units: Uint16Array, start: number, end: number): number {
     const mask = this.slots.length - 1;
-    for (let slot = hashUnits(units, start, end) & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = slotHash(hash) & mask; ; slot = (slot + 1) & mask) {
       const known = this.slots[slot] ?? 0;
       if (known === 0 || this.equals(known - 1, units, start, end)) return slot;
     }
@@ -109,7 +125,7 @@ export class StringTable {
     this.slots = new Uint32Array(size);
     const mask = size - 1;
     for (let id = 0; id < this.count; id++) {
-      let slot = hashUnits(this.units, this.starts[id] ?? 0, this.starts[id + 1] ?? 0) & mask;
+      let slot = slotHash(hashMore(EMPTY_HASH, this.units, this.starts[id] ?? 0, this.starts[id + 1] ?? 0)) & mask;
       while ((this.slots[slot] ?? 0) > 0) slot = (slot + 1) & mask;
       this.slots[slot] = id + 1;
     }

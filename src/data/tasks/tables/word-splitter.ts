@@ -1,4 +1,5 @@
 import { makeTerm, type Term } from '../text.js';
+import { squashUnits } from './squash-units.js';
 
 /** What a UTF-16 unit is in a text that needs no Unicode tables; 0 for one that needs them. */
 const BETWEEN = 1;
@@ -73,15 +74,7 @@ export class WordSplitter {
       for (let i = 0; i < term.squashed.length; i++) units[i] = term.squashed.charCodeAt(i);
       return term.squashed.length;
     }
-    const length = this.ends[this.count - 1] ?? 0;
-    let kept = 0;
-    for (let i = 0, end = 0; i < length; i = end) {
-      end = i + 1;
-      while (end < length && units[end] === units[i]) end++;
-      const repeats = end - i > 2 ? 1 : end - i;
-      for (let j = 0; j < repeats; j++) units[kept++] = units[i] ?? 0;
-    }
-    return kept;
+    return squashUnits(units, 0, this.ends[this.count - 1] ?? 0, units);
   }
 
   /** @returns false for a text that is not plain */
