@@ -13,11 +13,13 @@ import { unknownKeys } from './unknown-keys.js';
 /** Errors named in full; the rest are counted. */
 const MAX_SHOWN = 20;
 
-export interface ReadJsonlOptions {
+export interface ReadJsonlOptions<T = never> {
   /** Receives each warning once, for example an unknown key; default: standard error. */
   readonly warn?: (message: string) => void;
   /** A key whose value may not repeat in the file. */
   readonly uniqueKey?: string;
+  /** A quick look: what the schema makes of a value that has no unknown key and no error; undefined when it cannot tell. */
+  readonly plain?: (value: Record<string, unknown>) => T | undefined;
 }
 
 interface Problems {
@@ -33,44 +35,79 @@ interface Problems {
 export async function readJsonl<S extends z.ZodType>(
   path: string,
   schema: S,
-  options: ReadJsonlOptions = {},
+  options: ReadJsonlOptions<z.output<S>> = {},
 ): Promise<z.output<S>[]> {
-  const warn = options.warn ?? ((message: string) => process.stderr.write(`${message}\n`));
-  const jsonSchema = z.toJSONSchema(schema, { io: 'input' });
+  const check = new JsonlCheck(path, schema, options);
   const rows: z.output<S>[] = [];
-  const problems: Problems = { lines: [], count: 0 };
-  const warned = new Set<string>();
-  const firstLine = new Map<unknown, number>();
   let line = 0;
   for await (const text of linesOf(path)) {
-    line++;
-    if (text.trim() === '') continue;
+    const row = check.row(text, ++line);
+    if (row !== undefined) rows.push(row);
+  }
+  check.finish();
+  return rows;
+}
+
+/** Checks the lines of a file one by one. */
+export class JsonlCheck<S extends z.ZodType> {
+  private readonly warn: (message: string) => void;
+  private readonly jsonSchema: Record<string, unknown>;
+  private readonly problems: Problems = { lines: [], count: 0 };
+  private readonly warned = new Set<string>();
+  private readonly firstLine = new Map<unknown, number>();
+
+  constructor(
+    private readonly path: string,
+    private readonly schema: S,
+    private readonly options: ReadJsonlOptions<z.output<S>> = {},
+  ) {
+    this.warn = options.warn ?? ((message: string) => process.stderr.write(`${message}\n`));
+    this.jsonSchema = z.toJSONSchema(schema, { io: 'input' });
+  }
+
+  /** The row of a line; undefined for a blank one, and for one with an error, which `finish` throws. */
+  row(text: string, line: number): z.output<S> | undefined {
+    if (text.trim() === '') return undefined;
+    const { path, options, problems } = this;
     const at = `${path}:${line}`;
     const value = parseJson(text, at, problems);
-    if (value === undefined) continue;
+    if (value === undefined) return undefined;
+    const row = options.plain?.(value) ?? this.parse(value, at);
+    checkUnique(value, options.uniqueKey, line, path, this.firstLine, problems);
+    return row;
+  }
+
+  /** @throws DataError E_JSONL_INVALID with the errors of all rows, if any */
+  finish(): void {
+    if (this.problems.count > 0) throw invalid(this.path, this.problems);
+  }
+
+  private parse(value: Record<string, unknown>, at: string): z.output<S> | undefined {
+    const { jsonSchema, problems, warned } = this;
     for (const { key, message } of unknownKeys(value, jsonSchema)) {
-      if (!warned.has(key)) warn(`${at}: ${message}`);
+      if (!warned.has(key)) this.warn(`${at}: ${message}`);
       warned.add(key);
     }
-    const parsed = schema.safeParse(value);
-    if (parsed.success) rows.push(parsed.data);
-    else
-      report(
-        problems,
-        parsed.error.issues.flatMap((issue) => describe(issue, value, at, jsonSchema)),
-      );
-    checkUnique(value, options.uniqueKey, line, at, firstLine, problems);
+    const parsed = this.schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    report(
+      problems,
+      parsed.error.issues.flatMap((issue) => describe(issue, value, at, jsonSchema)),
+    );
+    return undefined;
   }
-  if (problems.count > 0) throw invalid(path, problems);
-  return rows;
 }
 
 async function* linesOf(path: string): AsyncGenerator<string> {
   try {
     yield* createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY });
   } catch (cause) {
-    throw new DataError('E_JSONL_READ', `${path} cannot be read: ${(cause as Error).message}`, { cause });
+    throw unreadable(path, cause);
   }
+}
+
+export function unreadable(path: string, cause: unknown): DataError {
+  return new DataError('E_JSONL_READ', `${path} cannot be read: ${(cause as Error).message}`, { cause });
 }
 
 /** The value, or undefined after reporting that the line is not a JSON object. */
@@ -99,14 +136,15 @@ function checkUnique(
   value: Record<string, unknown>,
   key: string | undefined,
   line: number,
-  at: string,
+  path: string,
   firstLine: Map<unknown, number>,
   problems: Problems,
 ): void {
   if (key === undefined || value[key] === undefined) return;
   const first = firstLine.get(value[key]);
   if (first === undefined) firstLine.set(value[key], line);
-  else report(problems, [`${at}: ${key}: got ${JSON.stringify(value[key])}, which line ${first} has already`]);
+  else
+    report(problems, [`${path}:${line}: ${key}: got ${JSON.stringify(value[key])}, which line ${first} has already`]);
 }
 
 function report(problems: Problems, messages: readonly string[]): void {

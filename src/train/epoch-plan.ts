@@ -12,8 +12,8 @@ type Epoch = (index: number) => Int32Array | undefined;
 export interface PlannedData {
   readonly records: { readonly length: number };
   draw: (epoch: number, index: number) => Pick<ReturnType<TrainingData['draw']>, 'tokens'>;
-  /** Characters of a record's texts. */
-  textLength(index: number): number;
+  /** Characters of each record's texts. */
+  readonly textLengths: ArrayLike<number>;
 }
 
 /**
@@ -101,8 +101,9 @@ export class EpochPlan {
   }
 
   private wordiest(count: number): number {
+    const { textLengths } = this.data;
     let most = 0;
-    for (let i = 1; i < count; i++) if (this.data.textLength(i) > this.data.textLength(most)) most = i;
+    for (let i = 1; i < count; i++) if ((textLengths[i] ?? 0) > (textLengths[most] ?? 0)) most = i;
     return most;
   }
 }

@@ -1,11 +1,11 @@
 /** What a run is made of, put together from its configuration. */
 import { ConfigError } from '../base/errors.js';
 import { Rng } from '../base/rng.js';
+import { openCorpus } from '../data/corpus/open-corpus.js';
 import type { InputFingerprint } from '../data/input-file.js';
 import { fingerprintInput } from '../data/input-fingerprint.js';
 import { letterIds } from '../data/prompt.js';
 import { readRecords } from '../data/read-records.js';
-import { CorpusIndex } from '../data/tasks/corpus-index.js';
 import { loadTokenizer, type Tokenizer } from '../data/tokenizer.js';
 import { baseLoads } from '../model/checkpoints/model-folders.js';
 import { neutralParts } from '../model/checkpoints/neutral-parts.js';
@@ -72,14 +72,16 @@ export async function prepareRun(
   const model = new MimicChatModel(config.model);
   const features = shared ?? featureSource(config, model, frames);
   let optimizer: Optimizer | undefined;
+  let data: TrainingData | undefined;
   const dispose = () => {
+    data?.dispose();
     if (shared === undefined) features.dispose();
     optimizer?.dispose();
     model.dispose();
   };
   try {
     const freshFrozenParts = await prepareModel(model, config, tokenizer);
-    const data = await trainingData(config.data.train, config, tokenizer, model);
+    data = await trainingData(config.data.train, config, tokenizer, model);
     const validation = await validationOf(config, tokenizer, model);
     const plan = new EpochPlan(data, config);
     const { epochs, maxSteps = Number.POSITIVE_INFINITY, labelSmoothing, gradientCheckpointing } = config.train;
@@ -184,8 +186,7 @@ async function trainingData(
   tokenizer: Tokenizer,
   model: MimicChatModel,
 ): Promise<TrainingData> {
-  const { records, root } = await readRecords(path, config.data.root);
-  return new TrainingData(records, root, new CorpusIndex(records), tokenizer, model, config);
+  return new TrainingData(await openCorpus(path, { root: config.data.root }), tokenizer, model, config);
 }
 
 async function validationOf(

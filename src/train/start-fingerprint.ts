@@ -4,8 +4,10 @@ import type { Run } from './prepare-run.js';
 /** Bits of a hash that a float64 holds. */
 const HASH_DIGITS = 13;
 
+const leading = (hash: string) => Number.parseInt(hash.slice(0, HASH_DIGITS), 16);
+
 function number(text: string | Uint8Array): number {
-  return Number.parseInt(sha256(text).slice(0, HASH_DIGITS), 16);
+  return leading(sha256(text));
 }
 
 /** What has to be the same on all ranks for their gradients to be of one model, as numbers by what they stand for. */
@@ -19,7 +21,7 @@ export function startFingerprint({ config, model, data, state, totalSteps }: Run
     'step to start from': state.step,
     'number of steps': totalSteps,
     configuration: number(JSON.stringify({ seed, video, prompt, train, model: config.model })),
-    records: number(data.records.map(({ id }) => id).join('\n')),
+    records: leading(data.idsSha256),
     'trained weights': number(values.join('\n')),
   };
 }

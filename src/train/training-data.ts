@@ -7,11 +7,12 @@
 import { DataError } from '../base/errors.js';
 import { Rng } from '../base/rng.js';
 import { dialogueOf } from '../data/conversation.js';
+import type { Corpus } from '../data/corpus/open-corpus.js';
 import { type TokenizedSample, type Turn, tokenizeSample } from '../data/prompt.js';
 import { hasVideo, type VideoRecord } from '../data/record.js';
 import { recordInput } from '../data/record-input.js';
+import type { RecordList } from '../data/record-list.js';
 import { buildCommentRequest, drawCommentTarget } from '../data/tasks/comment.js';
-import type { CorpusIndex } from '../data/tasks/corpus-index.js';
 import { drawQuestion } from '../data/tasks/index.js';
 import { CHOICE_TASKS, type ChoiceTaskName } from '../data/tasks/types.js';
 import { answerText, promptText } from '../data/tasks/wording.js';
@@ -37,9 +38,7 @@ export class TrainingData {
   private readonly tasks: readonly { name: TaskName; weight: number }[];
 
   constructor(
-    readonly records: readonly VideoRecord[],
-    private readonly root: string,
-    private readonly index: CorpusIndex,
+    private readonly corpus: Corpus,
     private readonly tokenizer: Tokenizer,
     private readonly model: MimicChatModel,
     private readonly config: Pick<RunConfig, 'seed' | 'prompt' | 'data' | 'train'>,
@@ -50,7 +49,7 @@ export class TrainingData {
 
   /** Where a record's pixels are; null when nothing looks at them. */
   video(index: number): VideoInput | null {
-    return this.config.prompt.layout === 'none' ? null : recordInput(this.root, this.record(index));
+    return this.config.prompt.layout === 'none' ? null : recordInput(this.corpus.root, this.record(index));
   }
 
   /** The same, with what the record and its file are called. */
@@ -59,12 +58,22 @@ export class TrainingData {
     return { id: record.id, path: recordPath(record), video: this.video(index) };
   }
 
-  /** Characters of a record's texts: a hint at how long its samples may get, without drawing one. */
-  textLength(index: number): number {
-    const { title = '', description = '', tags, comments, conversations } = this.record(index);
-    const sum = (texts: readonly string[]) => texts.reduce((total, { length }) => total + length, 0);
-    if (conversations !== undefined) return sum(conversations.map(({ value }) => value));
-    return title.length + description.length + sum(tags) + sum(comments.map(({ text }) => text));
+  get records(): RecordList {
+    return this.corpus.records;
+  }
+
+  /** SHA-256 of all ids, one a line. */
+  get idsSha256(): string {
+    return this.corpus.idsSha256;
+  }
+
+  /** Characters of each record's texts: a hint at how long its samples may get, without drawing one. */
+  get textLengths(): Int32Array {
+    return this.corpus.textLengths;
+  }
+
+  dispose(): void {
+    this.corpus.close();
   }
 
   /** @throws DataError when the record yields no task, or its tokens exceed train.maxLength */
@@ -118,7 +127,7 @@ export class TrainingData {
   }
 
   private record(index: number): VideoRecord {
-    const record = this.records[index];
+    const record = this.records.at(index);
     if (record === undefined) throw new RangeError(`TrainingData: record ${index} of ${this.records.length}`);
     return record;
   }
@@ -137,7 +146,7 @@ export class TrainingData {
       if ('reason' in request) return null;
       return { prompt: promptText(request, wording), answer: drawCommentTarget(request, rng) };
     }
-    const question = drawQuestion(task.name, record, this.index, rng);
+    const question = drawQuestion(task.name, record, this.corpus.index, rng);
     return 'reason' in question ? null : { prompt: promptText(question, wording), answer: answerText(question) };
   }
 }

@@ -14,7 +14,7 @@ function corpus(count: number) {
       const ids = new Int32Array(lengthOf(epoch, index));
       return { tokens: { ids, labels: ids, numVisual: 0, answerTurn: ids } };
     },
-    textLength: (index: number) => 10 + ((index * 7919) % 5000),
+    textLengths: Int32Array.from({ length: count }, (_, index) => 10 + ((index * 7919) % 5000)),
   };
   return { data, lengthOf, drawn: () => drawn };
 }
@@ -58,7 +58,7 @@ describe('the plan of an epoch', () => {
     }
     // The record with the most text comes first of all.
     const wordiest = Array.from({ length: 2003 }, (_, i) => i).reduce((a, b) =>
-      data.textLength(b) > data.textLength(a) ? b : a,
+      (data.textLengths[b] ?? 0) > (data.textLengths[a] ?? 0) ? b : a,
     );
     expect(steps[0]?.[0]).toContain(wordiest);
   });

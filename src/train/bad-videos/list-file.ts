@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { writeFileAtomic } from '../../base/atomic-file.js';
 import { log } from '../../base/logger.js';
 import { readJsonl } from '../../data/jsonl.js';
-import type { VideoRecord } from '../../data/record.js';
+import type { RecordList } from '../../data/record-list.js';
 import { type BadVideo, recordPath } from './bad-video.js';
 
 export const QUARANTINE_NAME = 'quarantine.jsonl';
@@ -23,9 +23,13 @@ const ListedSchema = z.looseObject({
  *
  * @throws DataError E_JSONL_* when the file is no such list
  */
-export async function readQuarantine(file: string, records: readonly VideoRecord[]): Promise<BadVideo[]> {
+export async function readQuarantine(file: string, records: RecordList): Promise<BadVideo[]> {
   const listed = await readJsonl(file, ListedSchema, { warn: (message) => log.debug(message) });
-  const paths = new Map(records.map((record) => [record.id, recordPath(record)]));
+  const paths = new Map<string, string>();
+  for (let i = 0; i < records.length; i++) {
+    const record = records.at(i);
+    if (record !== undefined) paths.set(record.id, recordPath(record));
+  }
   return listed
     .filter(({ id, path, status }) => status === 'quarantined' && paths.get(id) === path)
     .map(({ id, path, code }) => ({ id, path, code, step: null }));

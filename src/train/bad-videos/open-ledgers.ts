@@ -1,6 +1,6 @@
 import { DataError } from '../../base/errors.js';
 import { log } from '../../base/logger.js';
-import type { VideoRecord } from '../../data/record.js';
+import type { RecordList } from '../../data/record-list.js';
 import { BadVideoLedger, type LedgerState } from './ledger.js';
 import { readQuarantine } from './list-file.js';
 import type { BadVideoSettings } from './settings.js';
@@ -11,7 +11,7 @@ export interface BadVideoLedgers {
 }
 
 interface Split {
-  readonly records: readonly VideoRecord[];
+  readonly records: RecordList;
 }
 
 /**
