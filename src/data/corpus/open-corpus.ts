@@ -70,7 +70,7 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
       closeSync(fd);
       return corpusOf(kept, root, checked, false, () => undefined);
     }
-    const known = await readSideFile(folder, hashOf(fd));
+    const known = await readSideFile(folder, hashOf(path, fd));
     const { sha256, checked } = known === undefined ? readAndCheck(path, fd, warn) : { sha256: '', checked: known };
     for (const warning of known?.warnings ?? []) warn(`${path}${warning}`);
     if (known === undefined) await writeSideFile(folder, sha256, checked);
@@ -100,14 +100,22 @@ function openFile(path: string): number {
   }
 }
 
-function hashOf(fd: number): string {
+function hashOf(path: string, fd: number): string {
   const hash = createHash('sha256');
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   for (let at = 0; ; ) {
-    const read = readSync(fd, buffer, 0, buffer.length, at);
+    const read = readInto(path, fd, buffer, at);
     if (read === 0) return hash.digest('hex');
     hash.update(buffer.subarray(0, read));
     at += read;
+  }
+}
+
+function readInto(path: string, fd: number, buffer: Buffer, at: number): number {
+  try {
+    return readSync(fd, buffer, 0, buffer.length, at);
+  } catch (cause) {
+    throw unreadable(path, cause);
   }
 }
 
