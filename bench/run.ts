@@ -17,11 +17,22 @@ import { checkpointingRows } from './suites/checkpointing.js';
 import { gemmRows } from './suites/gemm.js';
 import { kernelRows } from './suites/kernels.js';
 import { loadingRows } from './suites/loading.js';
+import { resumeRows } from './suites/resume.js';
 import { stepRows } from './suites/step.js';
 import { trainingRows } from './suites/training.js';
 import { wasmRows } from './suites/wasm.js';
 
-const SUITES = [gemmRows, kernelRows, stepRows, wasmRows, checkpointingRows, loadingRows, epochRows, trainingRows];
+const SUITES = [
+  gemmRows,
+  kernelRows,
+  stepRows,
+  wasmRows,
+  checkpointingRows,
+  loadingRows,
+  resumeRows,
+  epochRows,
+  trainingRows,
+];
 
 const { values } = parseArgs({
   options: {

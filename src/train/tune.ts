@@ -136,7 +136,7 @@ export async function tune(options: TuneOptions): Promise<TuneResult> {
       badVideos: allBadVideos(run),
     };
   } finally {
-    run.dispose();
+    await run.features.settle().finally(() => run.dispose());
   }
 }
 

@@ -24,13 +24,22 @@ export const commentPopularityTask: ChoiceTask = {
     const options = new OptionSet(makeTerm(right));
     const ranks: number[] = [];
     for (const target of TARGET_RANKS) {
-      const nearestFirst = ranked
-        .map((comment, i) => ({ ...comment, rank: i + 1 }))
-        .filter(({ rank, likes }) => likes < mostLikes && !ranks.includes(rank))
-        .sort((a, b) => Math.abs(a.rank - target) - Math.abs(b.rank - target) || a.rank - b.rank);
-      const taken = nearestFirst.find(({ text }) => options.offer(makeTerm(text)));
-      if (taken !== undefined) ranks.push(taken.rank);
+      for (const rank of nearestFirst(target, ranked.length)) {
+        const comment = ranked[rank - 1];
+        if (comment === undefined || comment.likes >= mostLikes || ranks.includes(rank)) continue;
+        if (!options.offer(makeTerm(comment.text))) continue;
+        ranks.push(rank);
+        break;
+      }
     }
     return { texts: options.texts, meta: { ranks } };
   },
 };
+
+/** Ranks from 1 to `count`, those nearest to `target` first, the better of two equally near ones before the other. */
+function* nearestFirst(target: number, count: number): Generator<number> {
+  for (let away = Math.max(0, target - count); away < Math.max(target, count); away++) {
+    if (target - away >= 1 && target - away <= count) yield target - away;
+    if (away > 0 && target + away <= count) yield target + away;
+  }
+}

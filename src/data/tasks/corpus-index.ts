@@ -7,9 +7,17 @@ import { containsTerm, makeTerm, type Term } from './text.js';
 import { type PooledText, TextPool } from './text-pool.js';
 import { WordIndex } from './word-index.js';
 
+/** A visit asks several questions about the comments of one record. */
+const rankings = new WeakMap<VideoRecord, VideoRecord['comments']>();
+
 /** Comments from the best liked on; equal likes keep the order of the record. */
-export function rankedComments(record: VideoRecord): VideoRecord['comments'] {
-  return record.comments.filter(({ text }) => text.trim() !== '').sort((a, b) => b.likes - a.likes);
+export function rankedComments(record: VideoRecord): Readonly<VideoRecord['comments']> {
+  let ranked = rankings.get(record);
+  if (ranked === undefined) {
+    ranked = record.comments.filter(({ text }) => text.trim() !== '').sort((a, b) => b.likes - a.likes);
+    rankings.set(record, ranked);
+  }
+  return ranked;
 }
 
 /**

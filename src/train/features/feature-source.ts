@@ -6,6 +6,9 @@ import type { CacheSlot, FeatureCache } from './feature-cache.js';
 import { byteLength, toDevice, toHost } from './feature-tensors.js';
 import type { HostFeatures } from './host-features.js';
 
+/** Features on their way to the disk; more wait for the disk. */
+const MAX_STORING_BYTES = 2 ** 28;
+
 /** Decodes a video; a run may share one source so that a clip is decoded once. */
 export interface FrameSource {
   (input: VideoInput): Promise<VideoFrames>;
@@ -27,6 +30,10 @@ type Found =
 export class FeatureSource {
   private readonly memory = new Map<string, { features: VideoFeatures; bytes: number }>();
   private readonly finding = new Map<string, Promise<Found>>();
+  private readonly lookups = new Set<Promise<unknown>>();
+  /** Writes to the disk cache that have not ended. */
+  private readonly storing = new Set<Promise<unknown>>();
+  private storingBytes = 0;
   private bytes = 0;
   /** Time spent in the encoders; the rest of `take` is waiting. */
   encodeSec = 0;
@@ -38,7 +45,7 @@ export class FeatureSource {
     private readonly model: MimicChatModel,
     private readonly frames: FrameSource,
     private readonly budgetBytes: number,
-    private readonly disk: FeatureCache | null = null,
+    private readonly disk: Pick<FeatureCache, 'slotOf' | 'get' | 'put'> | null = null,
   ) {}
 
   /** Starts finding what is not in memory, so that the next batch's videos decode while this one trains. */
@@ -80,10 +87,26 @@ export class FeatureSource {
     this.bytes = 0;
   }
 
+  /** Resolves when all that was asked for so far is either in memory or being decoded; never rejects. */
+  async lookedUp(): Promise<void> {
+    await Promise.allSettled(this.lookups);
+  }
+
   private async find(input: VideoInput): Promise<Found> {
-    const slot = this.disk === null ? null : await this.disk.slotOf(input, isPictures(input) ? 'image' : 'video');
-    const stored = slot === null ? null : ((await this.disk?.get(slot)) ?? null);
-    return stored === null ? { frames: await this.frames(input), slot } : { stored };
+    const lookup = this.lookUp(input);
+    this.lookups.add(lookup);
+    const found = await lookup.finally(() => this.lookups.delete(lookup));
+    return 'stored' in found ? found : { ...found, frames: await found.frames };
+  }
+
+  /** Reads what is stored, else has the video decoded, which it does not wait for. */
+  private async lookUp(
+    input: VideoInput,
+  ): Promise<{ stored: HostFeatures } | { frames: Promise<VideoFrames>; slot: CacheSlot | null }> {
+    const { disk } = this;
+    const slot = disk === null ? null : await disk.slotOf(input, isPictures(input) ? 'image' : 'video');
+    const stored = slot === null || disk === null ? null : await disk.get(slot);
+    return stored === null ? { frames: this.frames(input), slot } : { stored };
   }
 
   private async one(input: VideoInput): Promise<VideoFeatures> {
@@ -125,8 +148,29 @@ export class FeatureSource {
     const features = this.model.encodeFrames(found.frames);
     this.encodeSec += (performance.now() - started) / 1000;
     found.frames.release?.();
-    if (found.slot !== null) await this.disk?.put(input, found.slot, toHost(features));
+    if (found.slot !== null) await this.store(input, found.slot, toHost(features));
     return features;
+  }
+
+  /** Stores features while the trainer goes on; waits only when much is still on its way to the disk. */
+  private async store(input: VideoInput, slot: CacheSlot, features: HostFeatures): Promise<void> {
+    const { disk } = this;
+    if (disk === null) return;
+    const bytes = features.spatial_ND.data.byteLength + (features.temporal_MD?.data.byteLength ?? 0);
+    while (this.storing.size > 0 && this.storingBytes + bytes > MAX_STORING_BYTES) await Promise.race(this.storing);
+    const stored = disk.put(input, slot, features).finally(() => {
+      this.storing.delete(stored);
+      this.storingBytes -= bytes;
+    });
+    // `settle` reports an error; here it only must not go unhandled.
+    stored.catch(() => undefined);
+    this.storing.add(stored);
+    this.storingBytes += bytes;
+  }
+
+  /** Waits until all that was computed is stored. Rejects with what storing threw since. */
+  async settle(): Promise<void> {
+    await Promise.all(this.storing);
   }
 
   private evict(pinned: ReadonlySet<string>): void {

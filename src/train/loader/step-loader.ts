@@ -40,7 +40,7 @@ export interface LoaderParts {
   };
   readonly plan: Pick<EpochPlan, 'position' | 'batchesOf'>;
   readonly data: Pick<TrainingData, 'draw' | 'source'>;
-  readonly features: Pick<FeatureSource, 'tryTake' | 'prefetch' | 'encodeSec'>;
+  readonly features: Pick<FeatureSource, 'tryTake' | 'prefetch' | 'encodeSec' | 'lookedUp'>;
   readonly ranks: Pick<Ranks, 'deal'>;
   readonly badVideos: Pick<BadVideoLedger, 'isOut'>;
   readonly totalSteps: number;
@@ -57,8 +57,17 @@ interface DrawnStep extends Pick<LoadedStep, 'indices' | 'count' | 'planned'> {
   readonly micro: readonly (readonly PlacedSample[])[];
 }
 
+/**
+ * Share of the time that a step trains which the loader gives to looking up the next steps' videos, so that their decoding
+ * begins: the trainer's thread takes no turn of its event loop while it computes, and a lookup takes several.
+ */
+const LOOKUP_SHARE = 0.03;
+/** At most, however long a validation took. */
+const MAX_LOOKUP_MS = 250;
+
 export class StepLoader {
   private readonly ahead = new Map<number, DrawnStep>();
+  private loadedAt: number | undefined;
 
   constructor(private readonly parts: LoaderParts) {}
 
@@ -66,6 +75,7 @@ export class StepLoader {
   async load(step: number): Promise<LoadedStep> {
     const { config, features } = this.parts;
     const started = performance.now();
+    const trainedMs = started - (this.loadedAt ?? started);
     const encodedBefore = features.encodeSec;
     const { indices, count, planned, micro, failed } = this.ahead.get(step) ?? this.draw(step);
     this.ahead.delete(step);
@@ -80,6 +90,7 @@ export class StepLoader {
     this.lookAhead(step);
     // All of the step's at once: a later batch must not evict an earlier one's.
     const taken = await takeGood(features, tried, config.data);
+    await within(Math.min(LOOKUP_SHARE * trainedMs, MAX_LOOKUP_MS), features.lookedUp());
     const found = new Map(tried.map(({ place }, i) => [place, taken[i]]));
     const samples = micro.map((part) => {
       return part.flatMap(({ place, ...sample }): TrainingSample[] => {
@@ -95,13 +106,14 @@ export class StepLoader {
     const { packing, lossReduction } = config.train;
     const filled = [...samples.keys()].filter((i) => (samples[i] ?? []).length > 0);
     const all = samples.flat();
+    this.loadedAt = performance.now();
     return {
       batches: filled.map((i) => (packing ? collatePacked : collate)(samples[i] ?? [], lossReduction)),
       indices: filled.map((i) => indices[i] ?? 0),
       ...{ count, planned, outcomes },
       tokens: all.reduce((sum, sample) => sum + sample.tokens.ids.length, 0),
       clips: all.length,
-      dataWaitSec: (performance.now() - started) / 1000 - (features.encodeSec - encodedBefore),
+      dataWaitSec: (this.loadedAt - started) / 1000 - (features.encodeSec - encodedBefore),
     };
   }
 
@@ -150,4 +162,14 @@ export class StepLoader {
     });
     return { indices, count: batches.length, planned, micro, failed };
   }
+}
+
+/** Waits for `work`, but not longer than so many milliseconds. */
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const enough = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, enough]);
+  clearTimeout(timer);
 }

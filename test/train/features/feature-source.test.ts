@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { hashLabel } from '../../../src/base/rng.js';
-import { videoKey } from '../../../src/data/video/open-video.js';
+import { type VideoInput, videoKey } from '../../../src/data/video/open-video.js';
+import type { FeatureCache } from '../../../src/train/features/feature-cache.js';
 import { FeatureSource } from '../../../src/train/features/feature-source.js';
 import { CPU, useBackend } from '../../support/backends.js';
 import { checkLeaks } from '../../support/leak-check.js';
@@ -63,5 +64,60 @@ describe('feature source', () => {
     await expect(features.take(['broken'])).rejects.toThrow('cannot decode');
     expect(decoded.filter((path) => path === 'broken')).toHaveLength(2);
     dispose();
+  });
+
+  it('stores features while the next ones are computed, and has stored all of them when it has settled', async () => {
+    const model = tinyModel();
+    const log: string[] = [];
+    let letGo = () => undefined;
+    const disk = new Promise<undefined>((resolve) => {
+      letGo = () => {
+        resolve(undefined);
+        return undefined;
+      };
+    });
+    const cache: Pick<FeatureCache, 'slotOf' | 'get' | 'put'> = {
+      slotOf: async (input) => ({ key: videoKey(input), content: { sha256: '', state: '' } }),
+      get: async () => null,
+      put: async (input) => {
+        await disk;
+        log.push(`stored ${videoKey(input)}`);
+        return true;
+      },
+    };
+    const frames = async (input: VideoInput) => randomVideo(model.config, hashLabel(videoKey(input)), 3);
+    const features = new FeatureSource(model, frames, 1e9, cache);
+    await features.take(['a', 'b']);
+    log.push('taken');
+    letGo();
+    await features.settle();
+    expect(log).toEqual(['taken', 'stored a', 'stored b']);
+    features.dispose();
+    model.dispose();
+  });
+
+  it('has looked up what was prefetched when it says so, though nothing is decoded yet and some cannot be', async () => {
+    const model = tinyModel();
+    const log: string[] = [];
+    const cache: Pick<FeatureCache, 'slotOf' | 'get' | 'put'> = {
+      slotOf: async (input) => {
+        for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+        if (videoKey(input) === 'broken') throw new Error('no such file');
+        return null;
+      },
+      get: async () => null,
+      put: async () => true,
+    };
+    const frames = (input: VideoInput) => {
+      log.push(videoKey(input));
+      return new Promise<never>(() => undefined);
+    };
+    const features = new FeatureSource(model, frames, 1e9, cache);
+    features.prefetch(['a', 'broken', 'b']);
+    expect(log).toEqual([]);
+    await features.lookedUp();
+    expect(log).toEqual(['a', 'b']);
+    features.dispose();
+    model.dispose();
   });
 });

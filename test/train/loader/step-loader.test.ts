@@ -29,6 +29,7 @@ function parts({ prefetchSteps = 2, steps = 5, badDraw = -1, out = '' } = {}) {
     },
     features: {
       encodeSec: 0,
+      lookedUp: async () => undefined,
       prefetch: (inputs: Iterable<VideoInput>) => {
         for (const input of inputs) log.push(`prefetch ${input}`);
       },
