@@ -29,7 +29,7 @@ export interface RankedText {
 export class StyleRanking {
   private readonly byLength: NumberRows;
   /** "length place" -> texts by the word that they have there. */
-  private readonly sharing = new Map<string, Sharing>();
+  private readonly sharing = new Map<string, Sharing | null>();
   /** When a text became a candidate last. */
   private readonly seen: Int32Array;
   private turn = 0;
@@ -141,10 +141,20 @@ export class StyleRanking {
     const key = `${length} ${place}`;
     let sharing = this.sharing.get(key);
     if (sharing === undefined) {
+      // The first question of a start need not wait for a table; who asks again does.
+      this.sharing.set(key, null);
+      return this.scan(this.ofLength(length), place, word);
+    }
+    if (sharing === null) {
       sharing = this.share(this.ofLength(length), place);
       this.sharing.set(key, sharing);
     }
     return rowOf(sharing, sharing.rowOfWord.find(word));
+  }
+
+  private scan(texts: Int32Array, place: number, word: number): Int32Array {
+    const { starts, values } = this.tables.words;
+    return texts.filter((text) => values[(starts[text] ?? 0) + place] === word);
   }
 
   private share(texts: Int32Array, place: number): Sharing {

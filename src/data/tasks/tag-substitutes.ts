@@ -105,9 +105,9 @@ export class TagSubstitutes {
         ids.push(other);
       }
     }
-    if (ids.length < MIN_BITS) return { ids: Int32Array.from(ids), bits: undefined };
+    if (ids.length < MIN_BITS) return { ids: new Int32Array(ids), bits: undefined };
     const bits = new Int32Array(Math.ceil(gathered.length / 32));
     for (const id of ids) bits[id >> 5] = (bits[id >> 5] ?? 0) | (1 << (id & 31));
-    return { ids: Int32Array.from(ids), bits };
+    return { ids: new Int32Array(ids), bits };
   }
 }
