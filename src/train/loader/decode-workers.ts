@@ -102,6 +102,8 @@ class DecodeWorkers implements Decoding {
   }
 
   private receive({ number, outcome }: DecodeResult): void {
+    // An answer that was under way when `close` began: letting go of the threads now would end the process before they end.
+    if (this.isClosed) return;
     const waiting = this.waiting.get(number);
     this.waiting.delete(number);
     if (this.waiting.size === 0) for (const worker of this.workers) worker.unref();

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -55,6 +57,17 @@ describe('decoding threads', () => {
   it('hand over an error with its class, code and hint', async () => {
     const error = await refusal(workers().frames(place('absent.mp4')), 'E_VIDEO_NOT_FOUND');
     expect(error.hint).toContain('check video_path');
+  });
+
+  it('end with the process that closes them, also when an answer is still under way', () => {
+    const program = compileProgram(place('close'), '../loader/close-child');
+    const busy = place('busy.mjs');
+    const answer = "{ number, outcome: { error: { name: 'Error', message: 'none' } } }";
+    const code = `parentPort.on('message', ({ number }) => { parentPort.postMessage(${answer}); for (;;); });`;
+    writeFileSync(busy, `import { parentPort } from 'node:worker_threads';\n${code}\n`);
+    // 13: the threads were let go of, and nothing was left to wait for.
+    const { status, stdout } = spawnSync(process.execPath, [program, busy], { encoding: 'utf8', timeout: 50_000 });
+    expect([status, stdout]).toEqual([0, 'closed\n']);
   });
 
   it('hold back when their frames are not used, unless someone waits for them', async () => {
