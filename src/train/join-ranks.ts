@@ -48,13 +48,25 @@ export async function asRank<T>(
     result = await work(communicator, chosen);
   } catch (error) {
     if (communicator.size > 1 && !isCommon(error)) communicator.abort(describe(error));
+    leaveTogether(communicator);
     communicator.dispose();
     throw error;
   }
-  // The launcher ends the others when the first exits with a signal's code: rank 0 may still be writing its report.
   communicator.barrier();
   communicator.dispose();
   return result;
+}
+
+/**
+ * The launcher ends the others when the first exits with another code than 0, and rank 0 may still be writing its report.
+ * What ended the run matters more than a rank that is lost by now.
+ */
+function leaveTogether(communicator: Communicator): void {
+  try {
+    communicator.barrier();
+  } catch (error) {
+    log.debug(`the ranks did not leave together: ${String(error)}`);
+  }
 }
 
 function describe(error: unknown): string {

@@ -70,9 +70,8 @@ describe.skipIf(reason !== undefined)(
 
     it('on bad videos beyond the share exits with 2 and lists them, in the report too', async () => {
       writeFileSync(join(dir, 'train-4.png'), 'no picture');
-      const { exitCode, output, seconds } = await start('broken').result;
+      const { exitCode, output } = await start('broken').result;
       expect(exitCode, output).toBe(2);
-      expect(seconds).toBeLessThan(30);
       expect(output).toContain('1 of 6 videos cannot be used, more than data.badVideoMaxShare = 0.01');
       expect(output).toContain('train-4  train-4.png: E_IMAGE_');
       expect(readFileSync(join(runDir('broken'), 'quarantine.jsonl'), 'utf8')).toContain('"id":"train-4"');
