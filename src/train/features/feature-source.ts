@@ -32,8 +32,9 @@ export class FeatureSource {
   private readonly finding = new Map<string, Promise<Found>>();
   private readonly lookups = new Set<Promise<unknown>>();
   /** Writes to the disk cache that have not ended. */
-  private readonly storing = new Set<Promise<unknown>>();
+  private readonly storing = new Map<string, Promise<unknown>>();
   private storingBytes = 0;
+  private storeError: unknown;
   private bytes = 0;
   /** Time spent in the encoders; the rest of `take` is waiting. */
   encodeSec = 0;
@@ -104,6 +105,8 @@ export class FeatureSource {
     input: VideoInput,
   ): Promise<{ stored: HostFeatures } | { frames: Promise<VideoFrames>; slot: CacheSlot | null }> {
     const { disk } = this;
+    // What is on its way to the disk need not be computed again. An error is `settle`'s to report.
+    await this.storing.get(videoKey(input))?.catch(() => undefined);
     const slot = disk === null ? null : await disk.slotOf(input, isPictures(input) ? 'image' : 'video');
     const stored = slot === null || disk === null ? null : await disk.get(slot);
     return stored === null ? { frames: this.frames(input), slot } : { stored };
@@ -157,20 +160,25 @@ export class FeatureSource {
     const { disk } = this;
     if (disk === null) return;
     const bytes = features.spatial_ND.data.byteLength + (features.temporal_MD?.data.byteLength ?? 0);
-    while (this.storing.size > 0 && this.storingBytes + bytes > MAX_STORING_BYTES) await Promise.race(this.storing);
+    while (this.storing.size > 0 && this.storingBytes + bytes > MAX_STORING_BYTES) {
+      await Promise.race(this.storing.values()).catch(() => undefined);
+    }
+    const key = videoKey(input);
     const stored = disk.put(input, slot, features).finally(() => {
-      this.storing.delete(stored);
+      if (this.storing.get(key) === stored) this.storing.delete(key);
       this.storingBytes -= bytes;
     });
-    // `settle` reports an error; here it only must not go unhandled.
-    stored.catch(() => undefined);
-    this.storing.add(stored);
+    stored.catch((error: unknown) => {
+      this.storeError ??= error;
+    });
+    this.storing.set(key, stored);
     this.storingBytes += bytes;
   }
 
-  /** Waits until all that was computed is stored. Rejects with what storing threw since. */
+  /** Waits until all that was computed is stored. Rejects with what storing threw first. */
   async settle(): Promise<void> {
-    await Promise.all(this.storing);
+    await Promise.allSettled(this.storing.values());
+    if (this.storeError !== undefined) throw this.storeError;
   }
 
   private evict(pinned: ReadonlySet<string>): void {

@@ -3,6 +3,7 @@ import { hashLabel } from '../../../src/base/rng.js';
 import { type VideoInput, videoKey } from '../../../src/data/video/open-video.js';
 import type { FeatureCache } from '../../../src/train/features/feature-cache.js';
 import { FeatureSource } from '../../../src/train/features/feature-source.js';
+import type { HostFeatures } from '../../../src/train/features/host-features.js';
 import { CPU, useBackend } from '../../support/backends.js';
 import { checkLeaks } from '../../support/leak-check.js';
 import { randomVideo, tinyModel } from '../../support/tiny-model.js';
@@ -92,6 +93,47 @@ describe('feature source', () => {
     letGo();
     await features.settle();
     expect(log).toEqual(['taken', 'stored a', 'stored b']);
+    features.dispose();
+    model.dispose();
+  });
+
+  it('finds features that are still being stored on the disk, and does not compute them again', async () => {
+    const model = tinyModel();
+    const stored = new Map<string, HostFeatures>();
+    const cache: Pick<FeatureCache, 'slotOf' | 'get' | 'put'> = {
+      slotOf: async (input) => ({ key: videoKey(input), content: { sha256: '', state: '' } }),
+      get: async ({ key }) => stored.get(key) ?? null,
+      put: async (_, { key }, features) => {
+        for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+        stored.set(key, features);
+        return true;
+      },
+    };
+    const frames = async (input: VideoInput) => randomVideo(model.config, hashLabel(videoKey(input)), 3);
+    const features = new FeatureSource(model, frames, 0, cache);
+    await features.take(['a']);
+    await features.take(['b']);
+    await features.take(['a']);
+    expect(features.counts).toEqual({ memory: 0, disk: 1, computed: 2 });
+    await features.settle();
+    features.dispose();
+    model.dispose();
+  });
+
+  it('says when it settles what went wrong with storing', async () => {
+    const model = tinyModel();
+    const cache: Pick<FeatureCache, 'slotOf' | 'get' | 'put'> = {
+      slotOf: async (input) => ({ key: videoKey(input), content: { sha256: '', state: '' } }),
+      get: async () => null,
+      put: async (input) => {
+        throw new Error(`${videoKey(input)} is odd`);
+      },
+    };
+    const frames = async (input: VideoInput) => randomVideo(model.config, hashLabel(videoKey(input)), 3);
+    const features = new FeatureSource(model, frames, 0, cache);
+    await features.take(['a']);
+    await features.take(['a', 'b']);
+    await expect(features.settle()).rejects.toThrow('a is odd');
     features.dispose();
     model.dispose();
   });
