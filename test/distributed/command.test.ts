@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { packageRoot } from '../../src/base/package-root.js';
 import { loadLatestCheckpoint } from '../../src/train/checkpoint.js';
-import { startRanks, whyNoMpi } from '../support/mpi/run-ranks.js';
+import { RANKS_TIMEOUT_MS, startRanks, whyNoMpi } from '../support/mpi/run-ranks.js';
 import { tinyRun } from '../support/tiny-run.js';
 import { temporaryFolder } from '../train/temporary-folder.js';
 
@@ -15,6 +15,7 @@ const VIDEOS = 6;
 
 describe.skipIf(reason !== undefined)(
   `mimic train under mpirun${reason === undefined ? '' : ` (skipped: ${reason})`}`,
+  { timeout: RANKS_TIMEOUT_MS },
   () => {
     const dir = temporaryFolder();
     const runDir = (name: string) => join(dir, 'checkpoints', name);
@@ -37,7 +38,7 @@ describe.skipIf(reason !== undefined)(
       }
       const { validation: _, ...data } = config.data;
       writeFileSync(join(dir, 'run.yaml'), stringify({ ...config, data }));
-    });
+    }, RANKS_TIMEOUT_MS);
 
     const start = (name: string, flags: readonly string[] = []) => {
       const words = [join(packageRoot(), 'bin/mimic.js'), 'train', '-c', join(dir, 'run.yaml'), `--name=${name}`];

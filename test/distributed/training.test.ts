@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { findLatestCheckpoint, loadCheckpoint } from '../../src/train/checkpoint.js';
 import type { TuneStep } from '../../src/train/tune.js';
-import { compileRanks, whyNoMpi } from '../support/mpi/run-ranks.js';
+import { compileRanks, RANKS_TIMEOUT_MS, whyNoMpi } from '../support/mpi/run-ranks.js';
 import { tinyRun } from '../support/tiny-run.js';
 import { temporaryFolder } from '../train/temporary-folder.js';
 import { trainerOf } from './ranks/train-ranks.js';
@@ -12,6 +12,7 @@ const reason = whyNoMpi();
 
 describe.skipIf(reason !== undefined)(
   `training over ranks with real Open MPI${reason === undefined ? '' : ` (skipped: ${reason})`}`,
+  { timeout: RANKS_TIMEOUT_MS },
   () => {
     const dir = temporaryFolder();
     let train: ReturnType<typeof trainerOf>;
@@ -22,7 +23,7 @@ describe.skipIf(reason !== undefined)(
       const settings = { batchSize: 1, accumulate: 6, maxSteps: 4, evalEverySteps: 3, saveEverySteps: 2 };
       const { config } = await tinyRun(dir, { train: 14, validation: 3 }, { train: settings });
       train = trainerOf({ dir, config, program: compileRanks(join(dir, 'program'), ['tune']).tune });
-    });
+    }, RANKS_TIMEOUT_MS);
 
     const losses = (steps: readonly TuneStep[]) => steps.map(({ loss }) => loss);
     const relative = (a: readonly number[], b: readonly number[]) =>

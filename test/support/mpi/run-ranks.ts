@@ -15,7 +15,11 @@ const FLAGS = [
   ...['--mca', 'btl_vader_single_copy_mechanism', 'none'],
   ...['--mca', 'mpi_yield_when_idle', '1'],
 ];
-const TIMEOUT_MS = 60_000;
+/** What hangs is ended: far above what a run takes on a machine that does other things too. */
+const TIMEOUT_MS = 120_000;
+
+/** Of a test, which may start several runs, and of a hook. */
+export const RANKS_TIMEOUT_MS = 300_000;
 
 /** Why the tests with real MPI cannot run here, or undefined. */
 export function whyNoMpi(): string | undefined {
