@@ -164,7 +164,8 @@ export class MimicChatModel {
     }
     return tf.tidy(() => {
       // Row -1 gives zeros, so the frozen table and the trained rows are gathered apart and added.
-      const text = gatherRows(this.decoder.tokenEmbeddings.value, tokenRows);
+      // The table may be in its file's bf16; a sum with it would be rounded.
+      const text = stored(gatherRows(this.decoder.tokenEmbeddings.value, tokenRows), workStorage());
       const tables = visual_BVC === null ? special : [...special, tf.reshape(visual_BVC, [-1, c])];
       const table = tables.length === 2 ? tf.concat(tables, 0) : tables[0];
       const sum = table === undefined ? text : tf.add(text, gatherRows(table, otherRows));

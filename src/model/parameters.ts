@@ -71,7 +71,8 @@ export class Parameter {
   set trainable(trainable: boolean) {
     if (trainable === this.trained) return;
     this.trained = trainable;
-    if (this.tensor !== undefined) this.value = this.tensor.clone();
+    // A table may have kept its file's bf16.
+    if (this.tensor !== undefined) this.value = stored(this.tensor, this.storage);
   }
 
   /**
@@ -86,7 +87,7 @@ export class Parameter {
       throw new ShapeError('E_PARAMETER_SHAPE', `Parameter ${this.name}: got shape ${got}, expected [${this.shape}].`);
     }
     this.tensor?.dispose();
-    this.tensor = tf.keep(workStorage() === 'f32' && !this.trained ? tensor : this.settled(tensor));
+    this.tensor = tf.keep(workStorage() === 'f32' ? tensor : this.settled(tensor));
   }
 
   /** What a value is kept as: one that is made so costs no conversion. */

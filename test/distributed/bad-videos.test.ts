@@ -170,10 +170,13 @@ describe.skipIf(reason !== undefined)(
       const mended = await train(2, 'mended', { config: cached });
       for (const run of [without, filling]) expect([run.exitCode, run.output]).toEqual([0, '']);
       expect(mended.exitCode).toBe(0);
-      expect(mended.output.match(/its checksum is another\. Removed and computed again/g)).toHaveLength(1);
+      // Features are stored while training goes on: the other rank, whose step of the next epoch has the video, may be as early.
+      const noticed = mended.output.match(/its checksum is another\. Removed and computed again/g) ?? [];
+      expect([1, 2]).toContain(noticed.length);
       for (const run of [filling, mended]) expect(losses(run)).toEqual(losses(without));
       const decoded = [0, 1].flatMap((rank) => mended.reportOf(rank).decodes).filter((id) => id.startsWith('train-'));
-      expect(decoded).toHaveLength(1);
+      expect([1, 2]).toContain(decoded.length);
+      expect(new Set(decoded).size).toBe(1);
       expect(entries.map((name) => readFileSync(join(features, name)))).toEqual(before);
       for (const path of videos) rmSync(path);
     });
