@@ -42,7 +42,7 @@ describe.skipIf(reason !== undefined)(
 
     const start = (name: string, flags: readonly string[] = []) => {
       const words = [join(packageRoot(), 'bin/mimic.js'), 'train', '-c', join(dir, 'run.yaml'), `--name=${name}`];
-      const env = { MIMIC_COLLECTIVE_TIMEOUT_SEC: '20' };
+      const env = { MIMIC_COLLECTIVE_TIMEOUT_SEC: '60' };
       return startRanks(3, [...words, '--device', 'cpu', '--threads', '1'], env, flags);
     };
 

@@ -92,17 +92,21 @@ describe.skipIf(reason !== undefined)(
       });
 
       it('with an error that the others cannot know of aborts all with its reason', async () => {
-        const { output, exitCode, seconds } = await train(2, 'thrown', { fault: { kind: 'throw', rank: 1, step: 2 } });
+        const { output, exitCode, secondsAfterFault } = await train(2, 'thrown', {
+          fault: { kind: 'throw', rank: 1, step: 2 },
+        });
         expect(exitCode).not.toBe(0);
         expect(output).toContain('rank 1 of 2: Error: the reporter of this rank broke');
-        expect(seconds).toBeLessThan(30);
+        expect(secondsAfterFault()).toBeLessThan(30);
       });
 
       it('killed with SIGKILL ends all within 30 s, names it, and leaves the last checkpoint whole', async () => {
-        const { output, exitCode, seconds } = await train(3, 'killed', { fault: { kind: 'kill', rank: 1, step: 3 } });
+        const { output, exitCode, secondsAfterFault } = await train(3, 'killed', {
+          fault: { kind: 'kill', rank: 1, step: 3 },
+        });
         expect(exitCode).not.toBe(0);
         expect(output).toMatch(/rank 1 .*signal 9|Rank 1 \(process \d+/);
-        expect(seconds).toBeLessThan(30);
+        expect(secondsAfterFault()).toBeLessThan(30);
         expect(await lastStepOf('killed')).toBe(2);
       });
 
@@ -113,13 +117,15 @@ describe.skipIf(reason !== undefined)(
       });
 
       it('whose loss is not finite ends all before any weight changes, with the samples and the last checkpoint', async () => {
-        const { output, exitCode, seconds } = await train(3, 'nan', { fault: { kind: 'nan', rank: 1, step: 3 } });
+        const { output, exitCode, secondsAfterFault } = await train(3, 'nan', {
+          fault: { kind: 'nan', rank: 1, step: 3 },
+        });
         expect(exitCode).not.toBe(0);
         expect(output).toMatch(/\[1\] E_LOSS_NOT_FINITE .*Step 3: .*Samples: train-\d+/);
         for (const rank of [0, 2]) {
           expect(output).toMatch(new RegExp(`\\[${rank}\\] E_RANK_FAILED[^[]*rank 1: E_LOSS_NOT_FINITE: Step 3`));
         }
-        expect(seconds).toBeLessThan(30);
+        expect(secondsAfterFault()).toBeLessThan(30);
         // Saved by rank 0, whose weights are sound, before anyone could know.
         expect(await lastStepOf('nan')).toBe(3);
         const rest = await train(3, 'nan', { resume: true });
@@ -127,13 +133,13 @@ describe.skipIf(reason !== undefined)(
       });
 
       it('that cannot write a checkpoint ends all, which go on from the one before when there is space', async () => {
-        const { output, exitCode, seconds } = await train(2, 'full', {
+        const { output, exitCode, secondsAfterFault } = await train(2, 'full', {
           fault: { kind: 'full-disk', rank: 0, step: 3 },
         });
         expect(exitCode).not.toBe(0);
         expect(output).toMatch(/\[0\] E_CHECKPOINT_SAVE .*step-00000003: saving failed \(ENOSPC/);
         expect(output).toMatch(/\[1\] E_RANK_FAILED[^[]*rank 0: E_CHECKPOINT_SAVE/);
-        expect(seconds).toBeLessThan(30);
+        expect(secondsAfterFault()).toBeLessThan(30);
         expect(await lastStepOf('full')).toBe(2);
         const rest = await train(2, 'full', { resume: true });
         expect([rest.exitCode, rest.output]).toEqual([0, '']);

@@ -9,6 +9,8 @@ import type { RankOrder, RankReport } from './tune.js';
 export interface TrainedRanks extends RanksResult {
   readonly reportOf: (rank: number) => RankReport;
   readonly stepsOf: (rank: number) => readonly TuneStep[];
+  /** From the fault of the order to the end of mpirun. */
+  readonly secondsAfterFault: () => number;
 }
 
 /** @param setUp folder for the reports, the compiled program and what each run shares */
@@ -18,8 +20,9 @@ export function trainerOf(setUp: { readonly dir: string; readonly program: strin
     const config = { ...setUp.config, ...order.config, name };
     const report = join(dir, `${name}-${ranks}`);
     const whole: RankOrder = { report, backend: 'native', ...order, config };
-    const result = await runRanks(ranks, program, [JSON.stringify(whole)], { MIMIC_COLLECTIVE_TIMEOUT_SEC: '20' });
+    const result = await runRanks(ranks, program, [JSON.stringify(whole)], { MIMIC_COLLECTIVE_TIMEOUT_SEC: '60' });
     const reportOf = (rank: number) => JSON.parse(readFileSync(`${report}-${rank}.json`, 'utf8')) as RankReport;
-    return { ...result, reportOf, stepsOf: (rank) => reportOf(rank).steps };
+    const secondsAfterFault = () => (result.endedMs - Number(readFileSync(`${report}-fault`, 'utf8'))) / 1000;
+    return { ...result, reportOf, stepsOf: (rank) => reportOf(rank).steps, secondsAfterFault };
   };
 }

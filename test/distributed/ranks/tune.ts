@@ -88,6 +88,7 @@ try {
         onStep: (step) => {
           steps.push(step);
           if (fault?.step !== step.step) return;
+          writeFileSync(`${order.report}-fault`, String(Date.now()));
           if (fault.kind === 'throw') throw new Error('the reporter of this rank broke');
           if (fault.kind === 'data') isBroken = true;
           if (fault.kind === 'kill') process.kill(process.pid, 'SIGKILL');

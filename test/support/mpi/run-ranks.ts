@@ -48,7 +48,8 @@ export function compileRanks<N extends string>(folder: string, names: readonly N
 
 export interface RanksResult {
   readonly exitCode: number | null;
-  readonly seconds: number;
+  /** When mpirun ended, of `Date.now()`. */
+  readonly endedMs: number;
   /** What the ranks and mpirun printed. */
   readonly output: string;
 }
@@ -66,7 +67,6 @@ export function startRanks(
   env: Readonly<Record<string, string>> = {},
   flags: readonly string[] = [],
 ): StartedRanks {
-  const started = performance.now();
   // Of its own: two mpiruns that start at once race for the common one, and one of them ends with "File exists".
   const session = mkdtempSync(join(tmpdir(), 'mpi-'));
   const place = ['--mca', 'orte_tmpdir_base', session];
@@ -85,7 +85,7 @@ export function startRanks(
     child.on('error', fail);
     child.on('close', (exitCode) => {
       rmSync(session, { recursive: true, force: true });
-      done({ exitCode, output, seconds: (performance.now() - started) / 1000 });
+      done({ exitCode, output, endedMs: Date.now() });
     });
   });
   return { child, result };
